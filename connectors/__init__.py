@@ -1,0 +1,1 @@
+"""Everything that touches the outside: the engines, HTTP, and the partners' systems."""

@@ -1,0 +1,33 @@
+"""What can go wrong at the edges. Every message says what to do about it.
+
+ConnectorError
+├── EngineError        an embedded engine cannot be fetched, started or stopped
+├── SettingsError      a setting is missing, malformed or contradicts another
+├── ProvisionError     a cluster's topics are not what the contracts say
+├── KafkaUnavailable   Kafka did not acknowledge in time; the same message may be sent again
+└── KafkaRefused       Kafka will never take this message
+"""
+
+
+class ConnectorError(Exception):
+    """Any fault at the edge of the system."""
+
+
+class EngineError(ConnectorError):
+    """An embedded engine cannot be fetched, started or stopped."""
+
+
+class SettingsError(ConnectorError, ValueError):
+    """A setting is missing, malformed or contradicts another."""
+
+
+class ProvisionError(ConnectorError):
+    """A cluster's topics are not what the contracts say."""
+
+
+class KafkaUnavailable(ConnectorError):
+    """Kafka did not acknowledge within the deadline; the same message may be sent again."""
+
+
+class KafkaRefused(ConnectorError):
+    """Kafka will not take this message, now or later: too large, no such topic, not allowed."""

@@ -1,0 +1,1 @@
+"""What agencies rely on: data first, a thin typed loader beside it."""

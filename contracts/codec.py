@@ -1,0 +1,207 @@
+"""From bytes to a typed event and back: the one place where an event is decoded, signed, verified and cut.
+
+    document  = the JSON object of a CloudEvent, as submitted or registered
+    Event     = a document that keeps to its schema, with its typed envelope and fact
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import get_args
+
+from pydantic import BaseModel, JsonValue, ValidationError
+
+from contracts import codes
+from contracts.canonical import Document, canonical, digest
+from contracts.disclosure import blinded, cut, require_salts, salted
+from contracts.errors import CodeError, DisclosureError, InvalidEvent, SignatureError, Violation
+from contracts.signatures import SIGNATURE, Keyring, SigningKey, verify
+from events.envelope import BUS_ATTRIBUTES, SALTS, Envelope, RegisteredEnvelope
+from events.fact import Fact
+from events.fields import Coded, FieldClass
+from events.registry import COMMON_KIND, facts, kind_of, kinds
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A fact and its envelope, checked against their schemas; `document` is what was signed and is kept."""
+
+    document: Document
+    envelope: Envelope
+    fact: Fact
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(source, id): what a submission is known by, as CloudEvents defines."""
+        return self.envelope.source, self.envelope.id
+
+    @property
+    def data(self) -> dict[str, JsonValue]:
+        """The data with its salts."""
+        return self.envelope.data
+
+
+def decode(document: Mapping[str, JsonValue]) -> Event:
+    """The typed event of a submitted document. Raises InvalidEvent with every violation at once."""
+    return _decode(dict(document), Envelope)
+
+
+def decode_registered(document: Mapping[str, JsonValue]) -> Event:
+    """The typed event of a registered document, with the bus's attributes. Raises InvalidEvent."""
+    return _decode(dict(document), RegisteredEnvelope)
+
+
+def signing_form(document: Mapping[str, JsonValue]) -> bytes:
+    """The bytes that the agency signs: no signature, no bus attributes, classified members as digests.
+
+    Raises DisclosureError when a salt names a member that is not there.
+    """
+    attributes = {
+        name: value
+        for name, value in document.items()
+        if name != SIGNATURE and name not in BUS_ATTRIBUTES and name != "data"
+    }
+    data = document.get("data")
+    return canonical({**attributes, "data": blinded(data) if isinstance(data, dict) else data})
+
+
+def content_digest(document: Mapping[str, JsonValue]) -> str:
+    """The digest by which two submissions are called the same: the content without signature and salts."""
+    content: Document = {
+        name: value for name, value in document.items() if name != SIGNATURE and name not in BUS_ATTRIBUTES
+    }
+    data = content.get("data")
+    if isinstance(data, dict):
+        content["data"] = {name: value for name, value in data.items() if name != SALTS}
+    return digest(content)
+
+
+def sign_event(document: Mapping[str, JsonValue], key: SigningKey, salt: Callable[[], str]) -> Document:
+    """The document with salts for its classified members and the agency's signature.
+
+    Raises InvalidEvent for an unknown type.
+    """
+    fact = fact_type(document.get("type"))
+    data = document.get("data")
+    body: Document = {name: value for name, value in document.items() if name != SIGNATURE}
+    body["data"] = salted(fact, data, salt) if isinstance(data, dict) else data
+    return {**body, SIGNATURE: key.sign(signing_form(body))}
+
+
+def verify_event(document: Mapping[str, JsonValue], keys: Keyring, at: datetime) -> str:
+    """The agency that signed this event or copy, readable members checked against their digests.
+
+    Raises SignatureError, also when a readable member was changed.
+    """
+    try:
+        payload = signing_form(document)
+    except DisclosureError as error:
+        raise SignatureError(str(error), "signature-invalid") from error
+    return verify(document.get(SIGNATURE), payload, keys, at)
+
+
+def copy_for(event: Document, allowed: Collection[FieldClass]) -> Document:
+    """A copy for a reader who may see these classes; it still verifies. Raises InvalidEvent."""
+    data = event.get("data")
+    if not isinstance(data, dict):
+        return event
+    return {**event, "data": cut(fact_type(event.get("type")), data, allowed)}
+
+
+def fact_type(type_: JsonValue) -> type[Fact]:
+    """The class of a type on the wire. Raises InvalidEvent `type-unknown`."""
+    fact = facts().get(type_) if isinstance(type_, str) else None
+    if fact is None:
+        detail = f"{type_!r} is not an event type of this bus; GET /v1/contracts/schemas lists them"
+        raise InvalidEvent("type-unknown", [Violation("/type", "type-unknown", detail)])
+    return fact
+
+
+def dump(fact: Fact) -> dict[str, JsonValue]:
+    """The `data` of a fact; absent optional members are left out."""
+    return fact.model_dump(mode="json", exclude_none=True)
+
+
+def _decode(document: Document, envelope_type: type[Envelope]) -> Event:
+    fact_class = fact_type(document.get("type"))
+    envelope, violations = _envelope(document, envelope_type)
+    fact: Fact | None = None
+    data = document.get("data")
+    if isinstance(data, dict):
+        fact, wrong = _fact(fact_class, data)
+        violations += wrong
+    if envelope is None or fact is None or violations:
+        raise InvalidEvent("schema-violation", violations)
+    return Event(document, envelope, fact)
+
+
+def _envelope(document: Document, envelope_type: type[Envelope]) -> tuple[Envelope | None, list[Violation]]:
+    try:
+        envelope = envelope_type.model_validate_json(canonical(document))
+    except ValidationError as error:
+        return None, _violations(error, "")
+    if kind_of(envelope.type) not in {envelope.kind, COMMON_KIND}:
+        return envelope, [Violation("/kind", "kind-mismatch", f"{envelope.type} is not a fact of {envelope.kind}")]
+    if envelope.kind not in kinds():
+        return envelope, [Violation("/kind", "kind-unknown", f"there is no kind {envelope.kind!r}; known: {', '.join(kinds())}")]
+    return envelope, []
+
+
+def _fact(fact_class: type[Fact], data: Document) -> tuple[Fact | None, list[Violation]]:
+    bare = {name: value for name, value in data.items() if name != SALTS}
+    try:
+        fact = fact_class.model_validate_json(canonical(bare))
+    except ValidationError as error:
+        return None, _violations(error, "/data")
+    violations = list(_wrong_codes(fact, "/data"))
+    try:
+        require_salts(fact_class, data)
+    except DisclosureError as error:
+        violations.append(Violation(f"/data{error.pointer}", "salts", str(error)))
+    return fact, violations
+
+
+def _violations(error: ValidationError, prefix: str) -> list[Violation]:
+    return [
+        Violation(prefix + "".join(f"/{_escape(part)}" for part in item["loc"]), item["type"], item["msg"])
+        for item in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+
+
+def _escape(part: int | str) -> str:
+    return str(part).replace("~", "~0").replace("/", "~1")
+
+
+def _wrong_codes(part: object, pointer: str) -> list[Violation]:
+    """Every coded member, at any depth, whose value is not of its code system."""
+    if isinstance(part, BaseModel):
+        found: list[Violation] = []
+        for name, field in type(part).model_fields.items():
+            value = getattr(part, name)
+            system = _system(field.metadata, field.annotation)
+            here = f"{pointer}/{name}"
+            found += _wrong_code(system, value, here) if system else _wrong_codes(value, here)
+        return found
+    if isinstance(part, (tuple, list)):
+        return [wrong for index, item in enumerate(part) for wrong in _wrong_codes(item, f"{pointer}/{index}")]
+    return []
+
+
+def _system(metadata: list[object], annotation: object) -> str | None:
+    marks = [*metadata, *(getattr(annotation, "__metadata__", ()))]
+    for argument in get_args(annotation):
+        marks += getattr(argument, "__metadata__", ())
+    return next((mark.system for mark in marks if isinstance(mark, Coded)), None)
+
+
+def _wrong_code(system: str, value: object, pointer: str) -> list[Violation]:
+    values = value if isinstance(value, (tuple, list)) else [value]
+    found: list[Violation] = []
+    for item in values:
+        try:
+            if isinstance(item, str):
+                codes.validate(system, item)
+        except CodeError as error:
+            found.append(Violation(pointer, "code-invalid", str(error)))
+    return found
+

@@ -1,0 +1,175 @@
+"""Salted digests of classified members (the construction of SD-JWT, RFC 9901), and copies that withhold them.
+
+The signature covers a form of the event in which every classified member is replaced by
+`{"_sd": digest}`, where digest = base64url(SHA-256(canonical([salt, name, value]))). The salts travel beside
+the readable members, in `data._salts`, keyed by JSON pointer. So a copy in which a member was withheld, or
+erased years later, still verifies, and what was withheld is visible.
+"""
+
+import hashlib
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import get_args
+
+from pydantic import BaseModel, JsonValue
+from pydantic.fields import FieldInfo
+
+from contracts.canonical import Document, canonical
+from contracts.errors import DisclosureError
+from events.envelope import DIGEST, SALTS
+from events.fact import Fact
+from events.fields import Classified, FieldClass
+
+SALT_BYTES = 16
+
+
+def classified(fact: type[BaseModel], data: Mapping[str, JsonValue]) -> dict[str, FieldClass]:
+    """The members of `data` that the model classifies and that are present: JSON pointer to class."""
+    return dict(_walk(fact, data, ""))
+
+
+def salted(
+    fact: type[Fact], data: Mapping[str, JsonValue], salt: Callable[[], str]
+) -> dict[str, JsonValue]:
+    """`data` with a fresh salt for each classified member; `salt` returns base64url text of 128 random bits."""
+    bare = {name: value for name, value in data.items() if name != SALTS}
+    salts: dict[str, JsonValue] = {pointer: salt() for pointer in classified(fact, bare)}
+    return {**bare, SALTS: salts} if salts else bare
+
+
+def blinded(data: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """`data` as it is signed: each salted member replaced by its digest.
+
+    Raises DisclosureError when a salt names a member that is not there.
+    """
+    form, salts = _copy(data)
+    for pointer, salt in salts.items():
+        _withhold(form, pointer, salt)
+    return form
+
+
+def cut(
+    fact: type[Fact], data: Mapping[str, JsonValue], allowed: Collection[FieldClass]
+) -> dict[str, JsonValue]:
+    """A copy of `data` from which the members of classes outside `allowed` are withheld."""
+    form, salts = _copy(data)
+    kept: dict[str, JsonValue] = {}
+    for pointer, salt in salts.items():
+        if _class_at(fact, data, pointer) in allowed:
+            kept[pointer] = salt
+        else:
+            _withhold(form, pointer, salt)
+    return {**form, SALTS: kept} if kept else form
+
+
+def withheld(data: Mapping[str, JsonValue]) -> list[str]:
+    """The JSON pointers of the members that this copy withholds."""
+    return [pointer for pointer, value in _members(data, "") if _is_digest(value)]
+
+
+def require_salts(fact: type[Fact], data: Mapping[str, JsonValue]) -> None:
+    """Raise DisclosureError unless the salts cover exactly the classified members, each of full strength."""
+    salts = _salts(data)
+    bare = {name: value for name, value in data.items() if name != SALTS}
+    expected = classified(fact, bare)
+    for pointer in sorted(expected.keys() - salts.keys()):
+        raise DisclosureError(f"{pointer} is classified as {expected[pointer]} and needs a salt", pointer)
+    for pointer in sorted(salts.keys() - expected.keys()):
+        raise DisclosureError(f"{pointer} has a salt but is not a classified member", pointer)
+    for pointer, salt in salts.items():
+        if not 22 <= len(salt) <= 128:
+            raise DisclosureError(f"the salt of {pointer} must be 22 to 128 characters of base64url", pointer)
+    if len(set(salts.values())) != len(salts):
+        raise DisclosureError("each classified member needs a salt of its own", "")
+
+
+def _class_at(fact: type[Fact], data: Mapping[str, JsonValue], pointer: str) -> FieldClass:
+    # A salt that the model does not explain is withheld from everybody: SEALED is never granted by default.
+    return classified(fact, data).get(pointer, FieldClass.SEALED)
+
+
+def _salts(data: Mapping[str, JsonValue]) -> dict[str, str]:
+    salts = data.get(SALTS, {})
+    if not isinstance(salts, dict) or not all(isinstance(salt, str) for salt in salts.values()):
+        raise DisclosureError(f"{SALTS} must map JSON pointers to strings", f"/{SALTS}")
+    return {pointer: str(salt) for pointer, salt in salts.items()}
+
+
+def _copy(data: Mapping[str, JsonValue]) -> tuple[dict[str, JsonValue], dict[str, str]]:
+    salts = _salts(data)
+    return {name: _clone(value) for name, value in data.items() if name != SALTS}, salts
+
+
+def _clone(value: JsonValue) -> JsonValue:
+    if isinstance(value, dict):
+        return {name: _clone(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_clone(item) for item in value]
+    return value
+
+
+def _withhold(form: dict[str, JsonValue], pointer: str, salt: str) -> None:
+    *path, name = (part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
+    parent: JsonValue = form
+    try:
+        for part in path:
+            parent = parent[int(part)] if isinstance(parent, list) else parent[part]  # type: ignore[index,call-overload]
+        key = int(name) if isinstance(parent, list) else name
+        value = parent[key]  # type: ignore[index,call-overload]
+    except (KeyError, IndexError, ValueError, TypeError) as error:
+        raise DisclosureError(f"{pointer} has a salt but is not there", pointer) from error
+    parent[key] = {DIGEST: _digest(salt, name, value)}  # type: ignore[index,call-overload]
+
+
+def _digest(salt: str, name: str, value: JsonValue) -> str:
+    disclosure: list[JsonValue] = [salt, name, value]
+    return urlsafe_b64encode(hashlib.sha256(canonical(disclosure)).digest()).rstrip(b"=").decode()
+
+
+def _is_digest(value: JsonValue) -> bool:
+    return isinstance(value, dict) and value.keys() == {DIGEST}
+
+
+def _members(value: JsonValue | Mapping[str, JsonValue], pointer: str) -> Iterator[tuple[str, JsonValue]]:
+    items: Iterator[tuple[object, JsonValue]]
+    if isinstance(value, Mapping) and not _is_digest(dict(value)):
+        items = iter((name.replace("~", "~0").replace("/", "~1"), item) for name, item in value.items())
+    elif isinstance(value, list):
+        items = iter(enumerate(value))
+    else:
+        return
+    for name, item in items:
+        here = f"{pointer}/{name}"
+        yield here, item
+        yield from _members(item, here)
+
+
+def _walk(model: type[BaseModel], data: JsonValue | Mapping[str, JsonValue], pointer: str) -> Iterator[tuple[str, FieldClass]]:
+    if not isinstance(data, Mapping):
+        return
+    for name, field in model.model_fields.items():
+        if data.get(name) is None:
+            continue
+        here, value = f"{pointer}/{name}", data[name]
+        mark = _mark(field)
+        if mark is not None:
+            yield here, mark
+            continue
+        for part in _parts(field.annotation):
+            if isinstance(value, list):
+                for index, item in enumerate(value):
+                    yield from _walk(part, item, f"{here}/{index}")
+            else:
+                yield from _walk(part, value, here)
+
+
+def _mark(field: FieldInfo) -> FieldClass | None:
+    return next((item.field_class for item in field.metadata if isinstance(item, Classified)), None)
+
+
+def _parts(annotation: object) -> Iterator[type[BaseModel]]:
+    """The models inside an annotation such as `tuple[Item, ...] | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _parts(argument)

@@ -1,0 +1,63 @@
+"""All contracts of a bus, packaged ones and the deployment's overlay, read again when a file changes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from contracts import agencies, agreements, topics
+from contracts.agencies import Agencies, Agency
+from contracts.agreements import Agreement, Agreements
+from contracts.errors import UnusableContract
+from contracts.files import files, read
+from contracts.topics import Topics
+
+
+@dataclass(frozen=True, slots=True)
+class Contracts:
+    """What the bus decides by."""
+
+    agencies: Agencies
+    agreements: Agreements
+    topics: Topics
+
+
+def load(overlay: Path | None = None) -> Contracts:
+    """The contracts as they stand. Raises UnusableContract."""
+    try:
+        directory = agencies.directory(read(Agency, path) for path in files("agencies", overlay))
+    except ValueError as error:
+        raise UnusableContract(f"contracts/agencies: {error}") from error
+    return Contracts(
+        agencies=directory,
+        agreements=agreements.collect(read(Agreement, path) for path in files("agreements", overlay)),
+        topics=topics.load(overlay),
+    )
+
+
+class Library:
+    """The contracts in force now. `current()` reads them again only after a file was written or removed."""
+
+    def __init__(self, overlay: Path | None = None) -> None:
+        self._overlay = overlay
+        self._seen = self._stamps()
+        self._contracts = load(overlay)
+
+    def current(self) -> Contracts:
+        """The contracts, fresh. A file that cannot be read leaves the last good ones in force and raises nothing."""
+        stamps = self._stamps()
+        if stamps != self._seen:
+            try:
+                self._contracts = load(self._overlay)
+            except UnusableContract:
+                # Half a file of a write under way: the next call sees it whole.
+                return self._contracts
+            self._seen = stamps
+        return self._contracts
+
+    def _stamps(self) -> Mapping[str, int]:
+        if self._overlay is None:
+            return {}
+        folders = ("agencies", "agreements", "topics")
+        return {
+            str(path): path.stat().st_mtime_ns for folder in folders for path in (self._overlay / folder).glob("*.yaml")
+        }

@@ -1,0 +1,152 @@
+"""What the bus itself says: slips, receipts, rejections, and the record of a registered event on Kafka.
+
+A record is the registered event, its receipt, and the standing of the exchange after it. Followers need no
+lifecycle of their own: the registrar says who the parties are, what each may read and whose move it is.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from contracts.canonical import Document, canonical, parse_object
+from contracts.codec import content_digest, copy_for, signing_form
+from events.fields import FieldClass
+
+RECEIPT, REJECTION, HELD = "receipt", "rejection", "held"
+OutcomeName = Literal["receipt", "rejection", "held"]
+
+
+class Party(BaseModel):
+    """A party of an exchange: its role, and the field classes that the agreement lets it read of the others."""
+
+    model_config = ConfigDict(frozen=True)
+
+    role: str
+    reads: tuple[FieldClass, ...]
+    agreement: str | None = None
+
+
+class Standing(BaseModel):
+    """Where an exchange stands after an event. `moves` names the agencies whose move it is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: str
+    ended: bool
+    legs: dict[str, str]
+    parties: dict[str, Party]
+    moves: tuple[str, ...]
+    case: str
+    home: str
+    hops: int = 0
+
+
+class Record(BaseModel):
+    """A registered event as it travels on `events.*` and lies in the store.
+
+    `audience` names the roles and agencies that see the event in full; None means every party. Others get a stub.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    event: dict[str, JsonValue]
+    receipt: dict[str, JsonValue]
+    standing: Standing
+    audience: tuple[str, ...] | None = None
+
+    @property
+    def kind(self) -> str:
+        """The kind of the exchange."""
+        return str(self.event["kind"])
+
+    @property
+    def exchange(self) -> str:
+        """The exchange's id."""
+        return str(self.event["exchange"])
+
+    @property
+    def sequence(self) -> int:
+        """The event's place in the exchange, from 1 without a gap."""
+        return int(str(self.event["sequence"]))
+
+    def to_bytes(self) -> bytes:
+        """The canonical bytes."""
+        return canonical(self.model_dump(mode="json"))
+
+    @classmethod
+    def from_bytes(cls, value: bytes) -> "Record":
+        """Parse a record. Raises MalformedJson or pydantic's ValidationError (both mean poison)."""
+        return cls.model_validate(parse_object(value))
+
+    def seen_by(self, agency: str, standing: Standing | None = None) -> Document:
+        """The copy of the event for a party: cut to its classes, or a stub where it may not see the event.
+
+        `standing` is the newest standing of the exchange, where it is not this record's own.
+        """
+        if agency == self.event["source"]:
+            return self.event
+        party = (standing or self.standing).parties[agency]
+        if self.audience is not None and not {party.role, agency} & set(self.audience):
+            return self.stub()
+        return copy_for(self.event, party.reads)
+
+    def stub(self) -> Document:
+        """What a party gets in place of an event that it may not see: proof that there is one, and no more."""
+        return {
+            "stub": True,
+            "kind": self.kind,
+            "exchange": self.exchange,
+            "sequence": self.sequence,
+            "recordedtime": self.event["recordedtime"],
+            "signed": self.receipt["signed"],
+        }
+
+
+def slip(document: Mapping[str, JsonValue], bus: str, acceptedtime: str) -> Document:
+    """The acceptance slip 收件凭据, before it is sealed: the bus took this content at this instant."""
+    return {"slip": "accepted", **_about(document, bus), "acceptedtime": acceptedtime}
+
+
+def receipt(registered: Mapping[str, JsonValue], bus: str, home: str) -> Document:
+    """The receipt 回执, before it is sealed. `signed` is the digest of the very bytes the agency signed."""
+    return {
+        "outcome": RECEIPT,
+        **_about(registered, bus),
+        "home": home,
+        "signed": digest_of_signed(registered),
+        **{name: registered[name] for name in ("sequence", "acceptedtime", "recordedtime")},
+    }
+
+
+def rejection(
+    document: Mapping[str, JsonValue], bus: str, acceptedtime: str, code: str, detail: str, members: Document
+) -> Document:
+    """The rejection, before it is sealed: which rule failed, and what helps."""
+    return {
+        "outcome": REJECTION,
+        **_about(document, bus),
+        "acceptedtime": acceptedtime,
+        "code": code,
+        "detail": detail,
+        **members,
+    }
+
+
+def held(document: Mapping[str, JsonValue], bus: str, acceptedtime: str, reason: str) -> Document:
+    """The word, before it is sealed, that the submission waits for an operator."""
+    return {"outcome": HELD, **_about(document, bus), "acceptedtime": acceptedtime, "code": HELD, "detail": reason}
+
+
+def digest_of_signed(document: Mapping[str, JsonValue]) -> str:
+    """The digest of the bytes that the agency signed."""
+    return f"sha-256:{hashlib.sha256(signing_form(document)).hexdigest()}"
+
+
+def _about(document: Mapping[str, JsonValue], bus: str) -> Document:
+    return {
+        "bus": bus,
+        **{name: document.get(name) for name in ("source", "id", "type", "kind", "exchange")},
+        "digest": content_digest(document),
+    }

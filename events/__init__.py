@@ -1,0 +1,1 @@
+"""Facts that agencies state to each other: frozen models and nothing else. No I/O, no policy."""

@@ -1,0 +1,119 @@
+"""The facts that every kind of exchange has: withdrawal, extension, correction, chasing, clocks, erasure."""
+
+from datetime import date
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from events.fact import Fact
+from events.fields import Instant, Line, Text
+
+Sequence = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Pointer = Annotated[str, Field(pattern=r"^(?:/[^/]+)+$", max_length=200)]
+
+
+class WithdrawalRequested(Fact):
+    """请求撤回: the sender asks to withdraw what the other side has already accepted."""
+
+    title_zh: ClassVar[str] = "请求撤回"
+    reason: Text
+
+
+class Withdrawn(Fact):
+    """撤回: the exchange ends. By the sender alone before acceptance, by the other side when it was asked."""
+
+    title_zh: ClassVar[str] = "撤回"
+    reason: Text
+
+
+class WithdrawalRefused(Fact):
+    """不同意撤回."""
+
+    title_zh: ClassVar[str] = "不同意撤回"
+    reason: Text
+
+
+class ExtensionRequested(Fact):
+    """申请延期: with the reason and the new date. The old clock stays on record."""
+
+    title_zh: ClassVar[str] = "申请延期"
+    reason: Text
+    new_date: date
+
+
+class ExtensionGranted(Fact):
+    """同意延期: by the other side, or by a rule that needs nobody's consent."""
+
+    title_zh: ClassVar[str] = "同意延期"
+    new_date: date
+    rule: Line | None = None
+
+
+class ExtensionRefused(Fact):
+    """不同意延期."""
+
+    title_zh: ClassVar[str] = "不同意延期"
+    reason: Text
+    rule: Line | None = None
+
+
+class Corrected(Fact):
+    """更正: a fact of one's own was wrong in one member. The wrong fact stays; this one stands beside it."""
+
+    title_zh: ClassVar[str] = "更正"
+    corrects: Sequence
+    pointer: Pointer
+    correct_value: Text
+    reason: Text
+
+
+class CorrectionWithdrawn(Fact):
+    """撤销更正: a correction of one's own was itself wrong."""
+
+    title_zh: ClassVar[str] = "撤销更正"
+    correction: Sequence
+    reason: Text
+
+
+class Chased(Fact):
+    """督办: a supervisor, the arbiter or the sender asks for progress."""
+
+    title_zh: ClassVar[str] = "督办"
+    concerns: Text
+    respond_by: date | None = None
+
+
+class ClockWarned(Fact):
+    """时限预警: a deadline is near. Stated by the bus."""
+
+    title_zh: ClassVar[str] = "时限预警"
+    rule: Line
+    due: Instant
+    started_by: Sequence
+
+
+class ClockExpired(Fact):
+    """时限届满: a deadline passed without the act it asks for. Stated by the bus, with its rule."""
+
+    title_zh: ClassVar[str] = "时限届满"
+    rule: Line
+    due: Instant
+    started_by: Sequence
+
+
+class ClockExpiryAnnulled(Fact):
+    """届满撤销: an act accepted in time arrived after the expiry was recorded. Stated by the bus."""
+
+    title_zh: ClassVar[str] = "届满撤销"
+    expiry: Sequence
+    act: Sequence
+    reason: Text
+
+
+class Erased(Fact):
+    """删除: members of an earlier event were erased by law; their digests stay and still verify."""
+
+    title_zh: ClassVar[str] = "依法删除"
+    event: Sequence
+    pointers: Annotated[tuple[Pointer, ...], Field(min_length=1)]
+    legal_basis: Line

@@ -1,0 +1,282 @@
+"""A whole bus on one machine: engines and services as supervised processes under one data folder."""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from connectors.engine import Engine
+from connectors.errors import EngineError
+from connectors.kafka.broker import EmbeddedKafka
+from connectors.kafka.settings import KafkaSettings
+from connectors.postgres.server import EmbeddedPostgres
+from connectors.process import Child, free_port, spawn
+from services.cli.agencies import new_agency
+from services.cli.provisioning import provision
+
+SERVICES: Final = ("gateway", "transfers", "delivery", "audit")
+_BACKOFF_FIRST, _BACKOFF_CAP, _STABLE = 0.5, 30.0, 60.0  # seconds
+_READY_DEADLINE = 60.0
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where each service listens."""
+
+    gateway: int
+    delivery: int
+    audit: int
+    transfers: int
+
+    @classmethod
+    def free(cls) -> "Ports":
+        """Ports that nobody uses now."""
+        return cls(*(free_port() for _ in range(4)))
+
+    @classmethod
+    def from_base(cls, base: int) -> "Ports":
+        """Four ports in a row."""
+        return cls(base, base + 1, base + 2, base + 3)
+
+
+@dataclass(slots=True)
+class Supervised:
+    """A process that is started again when it ends, with a growing pause."""
+
+    name: str
+    start: Callable[[], None]
+    running: Callable[[], bool]
+    pause: float = _BACKOFF_FIRST
+    started: float = field(default_factory=time.monotonic)
+    due: float | None = None
+
+
+class Stack:
+    """Engines and services. `start` and `stop` block; use it as a context manager."""
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        services: Sequence[Sequence[str]] = tuple((name,) for name in SERVICES),
+        ports: Ports | None = None,
+        bus: str = "310112-bus",
+        say: Say = lambda _: None,
+        extra: Mapping[str, str] | None = None,
+    ) -> None:
+        """`services`: the services of each process. `extra`: more environment for the services."""
+        self.data = data
+        self.bus = bus
+        self.ports = ports or Ports.free()
+        self.children: dict[str, Child] = {}
+        self._processes = [tuple(names) for names in services]
+        self._extra = dict(extra or {})
+        self._say = say
+        self._external_kafka = KafkaSettings.from_environment()
+        self._external_postgres = os.environ.get("LIANDONG_POSTGRES")
+        self.kafka_engine = None if self._external_kafka else EmbeddedKafka(data / "kafka")
+        self.postgres_engine = None if self._external_postgres else EmbeddedPostgres(data / "postgres")
+        self._supervisor: threading.Thread | None = None
+        self._stopping = threading.Event()
+
+    @property
+    def url(self) -> str:
+        """The gateway's address: the one that agencies use."""
+        return f"http://127.0.0.1:{self.ports.gateway}"
+
+    @property
+    def kafka(self) -> KafkaSettings:
+        """The cluster that the services use."""
+        if self._external_kafka is not None:
+            return self._external_kafka
+        assert self.kafka_engine is not None  # noqa: S101
+        return KafkaSettings(bootstrap=self.kafka_engine.bootstrap)
+
+    @property
+    def postgres(self) -> str:
+        """The URL of the database that the services use. Holds the password."""
+        if self._external_postgres is not None:
+            return self._external_postgres
+        assert self.postgres_engine is not None  # noqa: S101
+        return self.postgres_engine.url
+
+    @property
+    def keys(self) -> Path:
+        """The folder of private keys."""
+        return self.data / "keys"
+
+    @property
+    def contracts(self) -> Path:
+        """The deployment's overlay over the packaged contracts."""
+        return self.data / "contracts"
+
+    @property
+    def engines(self) -> list[Engine]:
+        """The embedded engines."""
+        return [engine for engine in (self.kafka_engine, self.postgres_engine) if engine is not None]
+
+    def versions(self) -> dict[str, str]:
+        """Each engine's version, as it reports it itself."""
+        from services.cli.versions import kafka_version, postgres_version
+
+        kafka = self.kafka_engine.version() if self.kafka_engine else kafka_version(self.kafka)
+        postgres = self.postgres_engine.version() if self.postgres_engine else postgres_version(self.postgres)
+        return {"kafka": kafka, "postgresql": postgres}
+
+    def __enter__(self) -> "Stack":
+        """Start."""
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop."""
+        self.stop()
+
+    def start(self) -> None:
+        """Start the engines, make topics and tables, start the services and wait until all are ready.
+
+        Raises EngineError or ProvisionError.
+        """
+        self._start_engines()
+        self.data.mkdir(parents=True, exist_ok=True)
+        if not list(self.keys.glob(f"{self.bus}.*.pem")):
+            new_agency(self.bus, self.keys, self.contracts)
+        for line in provision(self.kafka, self.postgres, self.contracts):
+            self._say(line)
+        for names in self._processes:
+            self._start_service(names)
+        self._supervisor = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
+        self._supervisor.start()
+        self.wait_ready()
+
+    def stop(self) -> None:
+        """Drain and end the services, then the engines. Nothing is left running."""
+        self._stopping.set()
+        if self._supervisor is not None:
+            self._supervisor.join()
+        for child in self.children.values():
+            if child.running:
+                child.send(signal.SIGTERM)
+        for child in self.children.values():
+            child.terminate(deadline=30.0)
+        for engine in self.engines:
+            engine.stop()
+
+    def wait_ready(self, deadline: float = _READY_DEADLINE) -> None:
+        """Wait until every service answers /readyz with 200. Raises EngineError with what is missing."""
+        end = time.monotonic() + deadline
+        waiting = self._not_ready()
+        while waiting:
+            if time.monotonic() > end:
+                logs = "\n".join(self.children[name].tail(15) for name in self.children if name.split("+")[0] in waiting)
+                raise EngineError(f"not ready after {deadline:.0f} s: {waiting}\n{logs}")
+            time.sleep(0.1)
+            waiting = self._not_ready()
+
+    def _not_ready(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name in (name for names in self._processes for name in names):
+            trouble = _trouble(f"http://127.0.0.1:{getattr(self.ports, name)}/readyz")
+            if trouble:
+                found[name] = trouble
+        return found
+
+    def _start_engines(self) -> None:
+        threads = [threading.Thread(target=self._start_engine, args=(engine,)) for engine in self.engines]
+        self._failures: list[BaseException] = []
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if self._failures:
+            raise self._failures[0]
+
+    def _start_engine(self, engine: Engine) -> None:
+        try:
+            engine.start()
+        except BaseException as error:  # noqa: BLE001, handed to the thread that waits
+            self._failures.append(error)
+
+    def environment(self) -> dict[str, str]:
+        """The environment of a service of this stack."""
+        ports = {f"LIANDONG_{name.upper()}_PORT": str(getattr(self.ports, name)) for name in SERVICES}
+        return {
+            **os.environ,
+            **self.kafka.environment(),
+            **ports,
+            "LIANDONG_POSTGRES": self.postgres,
+            "LIANDONG_BUS": self.bus,
+            "LIANDONG_KEYS": str(self.keys),
+            "LIANDONG_CONTRACTS": str(self.contracts),
+            "LIANDONG_DELIVERY_URL": f"http://127.0.0.1:{self.ports.delivery}",
+            "LIANDONG_AUDIT_URL": f"http://127.0.0.1:{self.ports.audit}",
+            **self._extra,
+        }
+
+    def _start_service(self, names: tuple[str, ...]) -> None:
+        name = "+".join(names)
+        argv = [sys.executable, "-m", "services.cli.app", "run", *names]
+        log = self.data / "logs" / f"{name}.log"
+        self.children[name] = spawn(argv, log=log, env=self.environment())
+
+    def _supervise(self) -> None:
+        watched = [
+            *(Supervised(engine.name, engine.start, lambda engine=engine: engine.running) for engine in self.engines),
+            *(
+                Supervised(
+                    "+".join(names),
+                    lambda names=names: self._start_service(names),
+                    lambda names=names: self.children["+".join(names)].running,
+                )
+                for names in self._processes
+            ),
+        ]
+        while not self._stopping.wait(0.1):
+            for process in watched:
+                self._look_after(process)
+
+    def _look_after(self, process: Supervised) -> None:
+        now = time.monotonic()
+        if process.running():
+            if now - process.started > _STABLE:
+                process.pause = _BACKOFF_FIRST
+            return
+        if process.due is None:
+            process.due = now + process.pause
+            self._say(f"{process.name} ended; it is started again in {process.pause:.1f} s")
+            process.pause = min(process.pause * 2, _BACKOFF_CAP)
+        elif now >= process.due:
+            process.due, process.started = None, now
+            try:
+                process.start()
+            except EngineError as error:
+                self._say(f"{process.name} did not start: {error}")
+
+
+def _trouble(url: str) -> str:
+    """Why a service is not ready, or nothing when it is."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310, our own loopback address
+            return "" if response.status == 200 else f"HTTP {response.status}"
+    except urllib.error.HTTPError as error:
+        body = error.read()
+        try:
+            return str(json.loads(body).get("detail") or error)
+        except ValueError:
+            return str(error)
+    except OSError as error:
+        return f"no answer ({error})"

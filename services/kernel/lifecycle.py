@@ -1,0 +1,548 @@
+"""The rules of an exchange: tables, and two pure functions over them.
+
+Everything about which fact may follow which lives in a kind's lifecycle file and in the common table here.
+`decide` says whether a submission may follow what is registered, `evolve` folds a registered event in.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, Generic, TypedDict, TypeVar
+
+from contracts.agencies import Agencies
+from contracts.agreements import Agreement, Agreements
+from contracts.canonical import Document
+from contracts.codec import Event
+from contracts.records import Party, Standing
+from events import common
+from events.fact import Fact
+from events.fields import FieldClass
+
+
+class Role(StrEnum):
+    """What an agency is to an exchange."""
+
+    SENDER = "sender"
+    RECIPIENT = "recipient"
+    COPIED = "copied"  # 抄送
+    SUPERVISOR = "supervisor"
+    ARBITER = "arbiter"
+    FORMER = "former"  # 已转出的经办单位
+    BUS = "bus"
+
+
+UNOPENED: Final = "unopened"
+"""The status of an exchange before its first event. Every table has it; its row holds the opening facts."""
+
+WITHDRAWN: Final = "withdrawn"
+"""The status after a withdrawal. Every kind has it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """An exchange, folded from its events. A kind that must remember more subclasses this.
+
+    `authors[n - 1]` stated the event of sequence n. `grants` maps a party to the agreement that lets it read.
+    """
+
+    kind: str
+    exchange: str
+    case: str = ""
+    home: str = ""
+    sequence: int = 0
+    status: str = UNOPENED
+    parties: Mapping[str, Role] = field(default_factory=dict)
+    grants: Mapping[str, str] = field(default_factory=dict)
+    legs: Mapping[str, str] = field(default_factory=dict)
+    hops: int = 0
+    authors: tuple[str, ...] = ()
+    corrections: frozenset[int] = frozenset()
+    withdrawal: str | None = None
+    extension: str | None = None
+
+    def having(self, role: Role) -> tuple[str, ...]:
+        """The agencies in a role, in code order."""
+        return tuple(sorted(code for code, held in self.parties.items() if held is role))
+
+
+S = TypeVar("S", bound=State)
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """A party that an event brings in, and the agreement under which it reads."""
+
+    role: Role
+    agreement: str
+
+
+class _Memory(TypedDict):
+    withdrawal: str | None
+    extension: str | None
+    corrections: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a decision may know besides the exchange: contracts, which bus this is, and when it took the submission."""
+
+    agencies: Agencies
+    agreements: Agreements
+    bus: str
+    acceptedtime: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a submission cannot be registered: a stable code, words, and members that help to mend it."""
+
+    code: str
+    detail: str
+    members: Document = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Registration(Generic[S]):
+    """A submission that may be registered, and the state that it makes."""
+
+    state: S
+    audience: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle(Generic[S]):
+    """One kind's rules.
+
+    transitions: status to the facts that may follow and the status each leads to; terminal ones are empty.
+    leg_transitions: the same for a leg; a fact that no leg row names moves no leg.
+    speakers: who may state a fact. awaits: whose move it is in a status (None where nobody is waited for).
+    unaccepted: the statuses in which the sender may still withdraw alone.
+    stale_refused: facts whose signer must have seen the newest event, where it says what it has seen.
+    audiences: the facts that not every party sees, and the roles that do.
+    join: the parties that a fact brings in or changes, role by agency. guard: the rules beyond the tables.
+    evolve: what the kind itself remembers of a fact.
+    """
+
+    kind: str
+    title_zh: str
+    new: Callable[[str], S]
+    transitions: Mapping[str, Mapping[type[Fact], str]]
+    leg_transitions: Mapping[str, Mapping[type[Fact], str]]
+    speakers: Mapping[type[Fact], frozenset[Role]]
+    awaits: Mapping[str, Role | None]
+    unaccepted: frozenset[str]
+    join: Callable[[S, Event], Mapping[str, Role]]
+    guard: Callable[[S, Event, Context], Rejection | None]
+    evolve: Callable[[S, Event], S]
+    stale_refused: frozenset[type[Fact]] = frozenset()
+    audiences: Mapping[type[Fact], frozenset[Role]] = field(default_factory=dict)
+
+    def ended(self, status: str) -> bool:
+        """Whether nothing of the kind's own may follow this status."""
+        return not self.transitions[status]
+
+    @property
+    def opening(self) -> frozenset[type[Fact]]:
+        """The facts that open an exchange."""
+        return frozenset(self.transitions[UNOPENED])
+
+
+@dataclass(frozen=True, slots=True)
+class CommonRule:
+    """How a common fact is handled: who may state it, and whether also after the end."""
+
+    speakers: frozenset[Role]
+    after_end: bool = False
+
+
+_HANDLERS = frozenset({Role.SENDER, Role.RECIPIENT})
+_OVERSEERS = frozenset({Role.SUPERVISOR, Role.ARBITER})
+_BUS = frozenset({Role.BUS})
+
+COMMON: Final[Mapping[type[Fact], CommonRule]] = {
+    common.WithdrawalRequested: CommonRule(frozenset({Role.SENDER})),
+    common.Withdrawn: CommonRule(_HANDLERS),
+    common.WithdrawalRefused: CommonRule(frozenset({Role.RECIPIENT})),
+    common.ExtensionRequested: CommonRule(_HANDLERS),
+    common.ExtensionGranted: CommonRule(_HANDLERS | _BUS),
+    common.ExtensionRefused: CommonRule(_HANDLERS | _BUS),
+    common.Corrected: CommonRule(_HANDLERS | _OVERSEERS | {Role.FORMER}, after_end=True),
+    common.CorrectionWithdrawn: CommonRule(_HANDLERS | _OVERSEERS | {Role.FORMER}, after_end=True),
+    common.Chased: CommonRule(_OVERSEERS | {Role.SENDER}),
+    common.ClockWarned: CommonRule(_BUS),
+    common.ClockExpired: CommonRule(_BUS),
+    common.ClockExpiryAnnulled: CommonRule(_BUS, after_end=True),
+    common.Erased: CommonRule(_BUS, after_end=True),
+}
+"""The facts of every kind. They move no status, but for `withdrawn`, which ends the exchange."""
+
+
+def decide(
+    lifecycle: Lifecycle[S], state: S, event: Event, context: Context
+) -> Registration[S] | Rejection:
+    """Whether this event may follow what is registered; pure. The first rule that fails is the answer."""
+    role = role_of(lifecycle, state, event, context)
+    rejection = (
+        _unknown_exchange(lifecycle, state, event)
+        or _thread(state, event, context)
+        or _party(state, event, role)
+        or _knowledge(lifecycle, state, event)
+        or _move(lifecycle, state, event, role)
+        or _leg(lifecycle, state, event)
+        or _agreed(lifecycle, state, event, context)
+        or _common(lifecycle, state, event)
+        or (None if type(event.fact) in COMMON else lifecycle.guard(state, event, context))
+    )
+    if rejection is not None:
+        return rejection
+    newcomers = {code: new for code, new in _newcomers(lifecycle, state, event, context).items() if new}
+    return Registration(evolve(lifecycle, state, event, newcomers), _audience(lifecycle, event))
+
+
+def evolve(lifecycle: Lifecycle[S], state: S, event: Event, newcomers: Mapping[str, Newcomer]) -> S:
+    """The state after a registered event; pure. `newcomers` are the parties that it brings in."""
+    fact, envelope = event.fact, event.envelope
+    after = state if type(fact) in COMMON else lifecycle.evolve(state, event)
+    return replace(
+        after,
+        case=state.case or envelope.case or "",
+        home=state.home or envelope.home or "",
+        sequence=state.sequence + 1,
+        status=_next_status(lifecycle, state, fact),
+        parties={
+            **state.parties,
+            **{code: new.role for code, new in newcomers.items()},
+            **_joined(lifecycle, state, event),
+        },
+        grants={**state.grants, **{code: new.agreement for code, new in newcomers.items()}},
+        legs=_next_legs(lifecycle, state, event),
+        authors=(*state.authors, envelope.source),
+        **_common_memory(state, event),
+    )
+
+
+def standing(lifecycle: Lifecycle[S], state: S, context: Context) -> Standing:
+    """What the registrar tells the followers about the exchange."""
+    parties = {
+        code: Party(role=role, reads=_reads(state, code, role, context), agreement=state.grants.get(code))
+        for code, role in state.parties.items()
+    }
+    return Standing(
+        status=state.status,
+        ended=lifecycle.ended(state.status),
+        legs=dict(state.legs),
+        parties=parties,
+        moves=moves(lifecycle, state),
+        case=state.case,
+        home=state.home,
+        hops=state.hops,
+    )
+
+
+def fold(lifecycle: Lifecycle[S], state: S, event: Event, after: Standing) -> S:
+    """The state after a registered event read back from the store, with the newcomers that it brought in then."""
+    newcomers = {
+        code: Newcomer(Role(party.role), party.agreement)
+        for code, party in after.parties.items()
+        if code not in state.parties and party.agreement is not None
+    }
+    return evolve(lifecycle, state, event, newcomers)
+
+
+def moves(lifecycle: Lifecycle[S], state: S) -> tuple[str, ...]:
+    """Whose move it is: the agencies, in code order. A request that waits for an answer comes first."""
+    if lifecycle.ended(state.status):
+        return ()
+    if state.withdrawal is not None:
+        return state.having(Role.RECIPIENT)
+    awaited = lifecycle.awaits[state.status]
+    return state.having(awaited) if awaited is not None else ()
+
+
+def role_of(lifecycle: Lifecycle[S], state: S, event: Event, context: Context) -> Role | None:
+    """The role in which an agency speaks, also of one whom only an agreement makes arbiter or supervisor."""
+    source = event.envelope.source
+    if source == context.bus:
+        return Role.BUS
+    if source in state.parties:
+        return state.parties[source]
+    if type(event.fact) in lifecycle.opening and state.status == UNOPENED:
+        return Role.SENDER
+    for agreement in _agreements(state, context):
+        if source == agreement.arbiter:
+            return Role.ARBITER
+        if source in agreement.supervisors:
+            return Role.SUPERVISOR
+    return None
+
+
+def legal_moves(lifecycle: Lifecycle[S], state: S, role: Role | None) -> list[str]:
+    """The facts that an agency in this role may state now, by their names."""
+    own = [fact for fact in lifecycle.transitions[state.status] if role in lifecycle.speakers[fact]]
+    ended = lifecycle.ended(state.status)
+    shared = [fact for fact, rule in COMMON.items() if role in rule.speakers and (rule.after_end or not ended)]
+    return sorted(fact.name() for fact in (own + shared if state.status != UNOPENED else own))
+
+
+def _agreements(state: State, context: Context) -> list[Agreement]:
+    ids = sorted(set(state.grants.values()))
+    return [context.agreements.by_id[id_] for id_ in ids if id_ in context.agreements.by_id]
+
+
+def _unknown_exchange(lifecycle: Lifecycle[S], state: S, event: Event) -> Rejection | None:
+    if state.status == UNOPENED and type(event.fact) not in lifecycle.opening:
+        opening = ", ".join(sorted(fact.name() for fact in lifecycle.opening))
+        return Rejection(
+            "exchange-unknown", f"there is no {state.kind} exchange {state.exchange}; it is opened by {opening}"
+        )
+    return None
+
+
+def _thread(state: S, event: Event, context: Context) -> Rejection | None:
+    """The opener names case and home; later events name the same ones or none."""
+    envelope = event.envelope
+    if state.status == UNOPENED:
+        if envelope.case is None:
+            return Rejection("case-missing", "the event that opens an exchange names its case (attribute `case`)")
+        if envelope.home != context.bus:
+            return Rejection("home-mismatch", f"the event that opens an exchange here names home {context.bus}")
+        return None
+    if envelope.case not in {None, state.case}:
+        return Rejection("case-mismatch", f"the exchange belongs to case {state.case}, not {envelope.case}")
+    if envelope.home not in {None, state.home}:
+        return Rejection("home-mismatch", f"the exchange's home is {state.home}, not {envelope.home}")
+    return None
+
+
+def _party(state: S, event: Event, role: Role | None) -> Rejection | None:
+    if role is None:
+        # Not saying more: an outsider must not learn what it is outside of.
+        return Rejection("not-a-party", f"{event.envelope.source} is not a party to {state.kind} {state.exchange}")
+    return None
+
+
+def _knowledge(lifecycle: Lifecycle[S], state: S, event: Event) -> Rejection | None:
+    known = event.envelope.knownsequence
+    members: Document = {"sequence": state.sequence, "knownsequence": known}
+    if known is None or known == state.sequence:
+        return None
+    if known > state.sequence:
+        return Rejection(
+            "knownsequence-unknown", f"sequence {known} is not registered; the last is {state.sequence}", members
+        )
+    if type(event.fact) in lifecycle.stale_refused:
+        detail = f"the signer had seen sequence {known}, but {state.sequence} is registered: read it first"
+        return Rejection("knownsequence-stale", detail, members)
+    return None
+
+
+def _move(lifecycle: Lifecycle[S], state: S, event: Event, role: Role | None) -> Rejection | None:
+    fact = type(event.fact)
+    rule = COMMON.get(fact)
+    ended = lifecycle.ended(state.status)
+    legal = (rule.after_end or not ended) if rule else fact in lifecycle.transitions[state.status]
+    speakers = rule.speakers if rule else lifecycle.speakers.get(fact, frozenset())
+    members: Document = {"status": state.status, "legal_moves": [*legal_moves(lifecycle, state, role)]}
+    if not legal:
+        return Rejection(
+            "illegal-move", f"{fact.name()} cannot follow in status {state.status} of {state.kind}", members
+        )
+    if role not in speakers:
+        who = ", ".join(sorted(speakers))
+        return Rejection("not-your-move", f"{fact.name()} is stated by: {who}; you are {role}", members)
+    return None
+
+
+def _leg(lifecycle: Lifecycle[S], state: S, event: Event) -> Rejection | None:
+    leg = event.envelope.leg
+    if leg is not None and state.legs and leg not in state.legs:
+        return Rejection("leg-unknown", f"{leg} is not an addressee", {"legs": [*sorted(state.legs)]})
+    moved = _moved_leg(lifecycle, state, event)
+    if moved is not None and not _leg_may_move(lifecycle, state, event, moved):
+        return Rejection(
+            "illegal-move",
+            f"{event.fact.name()} cannot follow on the leg of {moved}, which is {state.legs[moved]}",
+            {"status": state.status, "leg": moved, "leg_status": state.legs[moved]},
+        )
+    return None
+
+
+def _agreed(lifecycle: Lifecycle[S], state: S, event: Event, context: Context) -> Rejection | None:
+    for agency, newcomer in _newcomers(lifecycle, state, event, context).items():
+        if context.agencies.get(agency) is None:
+            return Rejection("agency-unknown", f"{agency} is in no contract of this bus", {"agency": agency})
+        if newcomer is None:
+            detail = f"no agreement in force lets {event.envelope.source} bring {agency} into a {state.kind}"
+            return Rejection("no-agreement", detail, {"agency": agency})
+    return None
+
+
+def _common(lifecycle: Lifecycle[S], state: S, event: Event) -> Rejection | None:
+    """The rules of the common facts beyond the table."""
+    source = event.envelope.source
+    match event.fact:
+        case common.WithdrawalRequested():
+            if state.status in lifecycle.unaccepted:
+                return Rejection("withdraw-alone", "the other side has not accepted: state `withdrawn` instead")
+            if state.withdrawal is not None:
+                return Rejection("request-pending", "a withdrawal is already asked for")
+        case common.Withdrawn():
+            alone = state.parties.get(source) is Role.SENDER and state.status in lifecycle.unaccepted
+            consent = state.parties.get(source) is Role.RECIPIENT and state.withdrawal is not None
+            if not (alone or consent):
+                detail = "after acceptance the sender asks (withdrawal_requested) and the other side states withdrawn"
+                return Rejection("withdrawal-not-agreed", detail, {"status": state.status})
+        case common.WithdrawalRefused() if state.withdrawal is None:
+            return Rejection("nothing-requested", "no withdrawal was asked for")
+        case common.ExtensionRequested() if state.extension is not None:
+            return Rejection("request-pending", "an extension is already asked for")
+        case common.ExtensionGranted() | common.ExtensionRefused():
+            if state.extension is None:
+                return Rejection("nothing-requested", "no extension was asked for")
+            if state.extension == source:
+                return Rejection("not-your-move", "an extension is answered by the other side")
+        case common.Corrected(corrects=sequence) | common.Erased(event=sequence):
+            return _own_earlier(state, event, sequence)
+        case common.CorrectionWithdrawn(correction=sequence):
+            if sequence not in state.corrections:
+                return Rejection("not-a-correction", f"sequence {sequence} is not a correction that stands")
+            return _own_earlier(state, event, sequence)
+        case common.ClockExpired(started_by=sequence) | common.ClockWarned(started_by=sequence):
+            return _own_earlier(state, event, sequence)
+        case common.ClockExpiryAnnulled(expiry=sequence):
+            return _own_earlier(state, event, sequence)
+        case _:
+            pass
+    return None
+
+
+def _own_earlier(state: S, event: Event, sequence: int) -> Rejection | None:
+    if sequence > state.sequence:
+        return Rejection("sequence-unknown", f"sequence {sequence} is not registered in this exchange")
+    mine = isinstance(event.fact, (common.Corrected, common.CorrectionWithdrawn))
+    if mine and state.authors[sequence - 1] != event.envelope.source:
+        return Rejection("not-your-fact", f"sequence {sequence} was stated by another agency; only it may correct it")
+    return None
+
+
+def _newcomers(
+    lifecycle: Lifecycle[S], state: S, event: Event, context: Context
+) -> dict[str, Newcomer | None]:
+    """Each party that this event brings in, with the agreement that allows it, or None where nothing does.
+
+    Besides those whom the fact names: the speaker, if an agreement made it arbiter or supervisor, and from the
+    start the supervisors of the agreement under which the exchange was opened.
+    """
+    source = event.envelope.source
+    joined = _joined(lifecycle, state, event)
+    addressed = [code for code, role in joined.items() if role is Role.RECIPIENT and code != source]
+    covering = _agreements(state, context)
+    found: dict[str, Newcomer | None] = {}
+    for code in addressed:
+        agreement = _allowing(state, source, code, context)
+        covering = [agreement, *covering] if agreement else covering
+        if code not in state.parties:
+            found[code] = Newcomer(Role.RECIPIENT, agreement.id) if agreement else None
+    others = {code: role for code, role in joined.items() if code not in addressed}
+    speaker = role_of(lifecycle, state, event, context)
+    if speaker in _OVERSEERS:
+        others.setdefault(source, speaker)
+    found |= {code: _covered(covering, code, role) for code, role in others.items() if code not in state.parties}
+    if state.status == UNOPENED:
+        for agreement in covering:
+            found |= {code: Newcomer(Role.SUPERVISOR, agreement.id) for code in agreement.supervisors if code not in found}
+    return found
+
+
+def _allowing(state: State, source: str, code: str, context: Context) -> Agreement | None:
+    """The agreement under which `source` may address `code`; an arbiter may address any recipient of its own."""
+    arbitrated = (
+        agreement
+        for agreement in _agreements(state, context)
+        if agreement.arbiter == source and code in agreement.recipients
+    )
+    return context.agreements.allowing(state.kind, source, code, context.acceptedtime) or next(arbitrated, None)
+
+
+def _covered(agreements: list[Agreement], code: str, role: Role) -> Newcomer | None:
+    for agreement in agreements:
+        allowed = {
+            Role.SENDER: agreement.senders,
+            Role.RECIPIENT: agreement.recipients,
+            Role.COPIED: agreement.copied,
+            Role.SUPERVISOR: agreement.supervisors,
+            Role.ARBITER: (agreement.arbiter,),
+        }.get(role, ())
+        if code in allowed:
+            return Newcomer(role, agreement.id)
+    return None
+
+
+def _joined(lifecycle: Lifecycle[S], state: S, event: Event) -> Mapping[str, Role]:
+    return {} if type(event.fact) in COMMON else lifecycle.join(state, event)
+
+
+def _reads(state: State, code: str, role: Role, context: Context) -> tuple[FieldClass, ...]:
+    agreement = context.agreements.by_id.get(state.grants.get(code, ""))
+    return agreement.reads(role) if agreement else (FieldClass.PUBLIC,)
+
+
+def _audience(lifecycle: Lifecycle[S], event: Event) -> tuple[str, ...] | None:
+    roles = lifecycle.audiences.get(type(event.fact))
+    return tuple(sorted(roles)) if roles is not None else None
+
+
+def _next_status(lifecycle: Lifecycle[S], state: S, fact: Fact) -> str:
+    if isinstance(fact, common.Withdrawn):
+        return WITHDRAWN
+    return lifecycle.transitions[state.status].get(type(fact), state.status)
+
+
+def _moved_leg(lifecycle: Lifecycle[S], state: S, event: Event) -> str | None:
+    """The leg that an event moves: the one it names, else the speaker's own, else the only one there is."""
+    if not any(type(event.fact) in row for row in lifecycle.leg_transitions.values()):
+        return None
+    envelope = event.envelope
+    if envelope.leg in state.legs:
+        return envelope.leg
+    if envelope.source in state.legs:
+        return envelope.source
+    current = [code for code in state.having(Role.RECIPIENT) if code in state.legs]
+    return current[0] if len(current) == 1 else None
+
+
+def _leg_may_move(lifecycle: Lifecycle[S], state: S, event: Event, leg: str) -> bool:
+    return type(event.fact) in lifecycle.leg_transitions.get(state.legs[leg], {})
+
+
+def _next_legs(lifecycle: Lifecycle[S], state: S, event: Event) -> dict[str, str]:
+    legs = dict(state.legs)
+    moved = _moved_leg(lifecycle, state, event)
+    if moved is not None:
+        legs[moved] = lifecycle.leg_transitions[legs[moved]][type(event.fact)]
+    opened = next(iter(lifecycle.leg_transitions))
+    for code, role in _joined(lifecycle, state, event).items():
+        if role is Role.RECIPIENT:
+            legs[code] = opened
+    return legs
+
+
+def _common_memory(state: State, event: Event) -> _Memory:
+    memory = _Memory(withdrawal=state.withdrawal, extension=state.extension, corrections=state.corrections)
+    match event.fact:
+        case common.WithdrawalRequested():
+            memory["withdrawal"] = event.envelope.source
+        case common.Withdrawn() | common.WithdrawalRefused():
+            memory["withdrawal"] = None
+        case common.ExtensionRequested():
+            memory["extension"] = event.envelope.source
+        case common.ExtensionGranted() | common.ExtensionRefused():
+            memory["extension"] = None
+        case common.Corrected():
+            memory["corrections"] = state.corrections | {state.sequence + 1}
+        case common.CorrectionWithdrawn(correction=sequence):
+            memory["corrections"] = state.corrections - {sequence}
+        case _:
+            pass
+    return memory

@@ -1,0 +1,69 @@
+"""One process that runs one or more services, until it is told to stop; then it drains and ends."""
+
+import asyncio
+import importlib
+import signal
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+import structlog
+
+from connectors.http.server import Server
+from connectors.kafka.producer import Producer
+from connectors.kafka.settings import KafkaSettings
+from connectors.postgres.pool import open_pool
+from contracts.library import Library
+from services.kernel.keys import load_key
+from services.kernel.service import Runtime, Service
+from services.kernel.settings import Settings
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+async def run(names: Sequence[str], settings: Settings, kafka: KafkaSettings) -> None:
+    """Run the services until SIGTERM or SIGINT, then drain.
+
+    Raises KeyMissing or UnusableContract when the process cannot begin.
+    """
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with AsyncExitStack() as stack:
+        runtime = await _runtime(stack, names, settings, kafka)
+        for name in names:
+            await _start(stack, name, runtime, stopping)
+        log.info("running", services=list(names))
+        await stopping.wait()
+        log.info("draining", services=list(names))
+    log.info("stopped", services=list(names))
+
+
+async def _runtime(
+    stack: AsyncExitStack, names: Sequence[str], settings: Settings, kafka: KafkaSettings
+) -> Runtime:
+    library = Library(settings.contracts)
+    bus_key = load_key(settings.keys, settings.bus, library.current().agencies)
+    pool = await stack.enter_async_context(
+        open_pool(settings.postgres, size=4 + 4 * len(names), name="liandong " + " ".join(names))
+    )
+    producer = Producer(kafka, client_id="liandong-" + "-".join(names))
+    stack.push_async_callback(producer.stop)
+    return Runtime(settings, kafka, library, bus_key, pool, producer)
+
+
+async def _start(stack: AsyncExitStack, name: str, runtime: Runtime, stopping: asyncio.Event) -> None:
+    service: Service = importlib.import_module(f"services.{name}.app").build(runtime)
+    # The server comes up first, so that /healthz answers while Kafka or PostgreSQL is still away.
+    server = Server(name, service.routes(), service.troubles)
+    await server.start(runtime.settings.listen, runtime.settings.port(name))
+    stack.push_async_callback(server.stop)
+    starting = asyncio.ensure_future(service.start())
+    waiting = asyncio.ensure_future(stopping.wait())
+    await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if not starting.done():
+        starting.cancel()
+    stack.push_async_callback(service.stop)
+    if starting.done():
+        starting.result()

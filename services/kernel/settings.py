@@ -1,0 +1,38 @@
+"""What a process is told from outside: environment variables `LIANDONG_…`, and nothing else."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings of every service.
+
+    bus: the code of this bus. keys: the folder of private keys. contracts: the deployment's overlay.
+    postgres: a connection URL. listen: the address that servers bind to. Sizes in bytes.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="LIANDONG_", extra="ignore")
+
+    bus: str = "310112-bus"
+    keys: Path = Path("keys")
+    contracts: Path | None = None
+    postgres: str = ""
+    listen: str = "127.0.0.1"
+    gateway_port: int = Field(8700, ge=0, le=65535)
+    delivery_port: int = Field(8701, ge=0, le=65535)
+    audit_port: int = Field(8702, ge=0, le=65535)
+    transfers_port: int = Field(8703, ge=0, le=65535)
+    delivery_url: str = "http://127.0.0.1:8701"
+    audit_url: str = "http://127.0.0.1:8702"
+    max_body: int = Field(1024 * 1024, ge=1024)
+    max_batch: int = Field(500, ge=1)
+    future_tolerance: timedelta = timedelta(minutes=5)
+    token_lifetime: timedelta = timedelta(minutes=5)
+    inbox_retention: timedelta = timedelta(days=90)
+
+    def port(self, service: str) -> int:
+        """The port of a service's HTTP server."""
+        return int(getattr(self, f"{service}_port"))

@@ -1,0 +1,91 @@
+"""The real engines, once per session, and a fresh corner of them for every test."""
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from connectors.kafka.broker import EmbeddedKafka
+from connectors.kafka.settings import KafkaSettings
+from connectors.postgres.server import EmbeddedPostgres
+
+
+@pytest.fixture(scope="session")
+def scratch() -> Iterator[Path]:
+    """A folder for engines' data, gone after the session.
+
+    Not pytest's own: PostgreSQL's user must pass through it, and pytest shuts its own again.
+    """
+    with tempfile.TemporaryDirectory(prefix="liandong-test-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def embedded_kafka(scratch: Path) -> Iterator[EmbeddedKafka]:
+    """The session's broker itself. Tests that stop or kill an engine start one of their own."""
+    with EmbeddedKafka(scratch / "kafka") as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def embedded_postgres(scratch: Path) -> Iterator[EmbeddedPostgres]:
+    """The session's server itself."""
+    with EmbeddedPostgres(scratch / "postgres") as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def kafka(request: pytest.FixtureRequest) -> KafkaSettings:
+    """A Kafka to test on: LIANDONG_TEST_KAFKA=host:port if set, else the session's own."""
+    external = os.environ.get("LIANDONG_TEST_KAFKA")
+    if external:
+        return KafkaSettings(bootstrap=external)
+    engine: EmbeddedKafka = request.getfixturevalue("embedded_kafka")
+    return engine.settings
+
+
+@pytest.fixture(scope="session")
+def postgres(request: pytest.FixtureRequest) -> str:
+    """The URL of a PostgreSQL to test on: LIANDONG_TEST_POSTGRES if set, else the session's own."""
+    external = os.environ.get("LIANDONG_TEST_POSTGRES")
+    if external:
+        return external
+    engine: EmbeddedPostgres = request.getfixturevalue("embedded_postgres")
+    return engine.url
+
+
+@pytest.fixture
+def prefix() -> str:
+    """A beginning for names of topics and groups that no other test uses."""
+    return f"t{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+def database(postgres: str) -> Iterator[str]:
+    """The URL of an empty database of this test alone, dropped afterwards with its connections."""
+    name = f"t{secrets.token_hex(6)}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" STRATEGY file_copy')
+        yield _with_database(postgres, name)
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder for an engine of this test alone."""
+    path = Path(tempfile.mkdtemp(prefix="liandong-test-"))
+    yield path
+    shutil.rmtree(path)
+
+
+def _with_database(url: str, name: str) -> str:
+    """The same server and user, another database."""
+    current = conninfo_to_dict(url)["dbname"]
+    base, _, query = url.partition("?")
+    return base.removesuffix(f"/{current}") + f"/{name}" + (f"?{query}" if query else "")
