@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> None:
         give_up_rights(uid, gid)
     die_with_parent(parent, signal)
     try:
-        os.execvp(program[0], program)
+        os.execvp(program[0], program)  # noqa: S606  # no shell is the point
     except OSError as error:
         sys.stderr.write(f"cannot run {program[0]}: {error.strerror}\n")
         sys.exit(127)

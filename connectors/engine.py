@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import IO, ClassVar, Final, Self
 
@@ -208,7 +208,7 @@ class Engine(ABC):
 
 
 @contextlib.contextmanager
-def file_lock(path: Path) -> Iterator[None]:
+def file_lock(path: Path) -> Generator[None]:
     """Wait for, then hold, a lock against other processes that do the same job."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:

@@ -189,9 +189,7 @@ class _Spawner:
             # Not alive either in a fork of the process that first used it.
             if self._thread is None or not self._thread.is_alive():
                 self._jobs = queue.SimpleQueue()
-                self._thread = threading.Thread(
-                    target=self._work, args=(self._jobs,), name="spawner", daemon=True
-                )
+                self._thread = threading.Thread(target=self._work, args=(self._jobs,), name="spawner", daemon=True)
                 self._thread.start()
             self._jobs.put((start, result))
         return result.result()
@@ -202,7 +200,7 @@ class _Spawner:
             start, result = jobs.get()
             try:
                 result.set_result(start())
-            except Exception as error:
+            except BaseException as error:  # noqa: BLE001  # raised again by the caller
                 result.set_exception(error)
 
 

@@ -59,6 +59,14 @@ class Agreements:
                 return agreement
         return None
 
+    def of_sender(self, kind: str, sender: str, at: datetime) -> list[Agreement]:
+        """The agreements in force under which `sender` may open this kind, whoever the recipient will be."""
+        return [
+            agreement
+            for agreement in self.by_id.values()
+            if kind in agreement.kinds and sender in agreement.senders and agreement.in_force(at)
+        ]
+
 
 def collect(agreements: Iterable[Agreement]) -> Agreements:
     """The collection of these agreements, in the order of their ids."""

@@ -103,7 +103,7 @@ def validate(code_system: CodeSystem | str, value: str) -> str:
 
 
 def lookup_division(code: str) -> Division:
-    """The division of a code of six or nine digits. Raises CodeError. Names are no key: 虹桥 is two places."""
+    """The division of a code of six or nine digits. Raises CodeError. Names are no key: 虹桥 is two."""
     return _divisions()[_division(code)]
 
 

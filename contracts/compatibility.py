@@ -1,8 +1,9 @@
 """Whether a reader with the old JSON Schema still reads what a writer with the new one may send.
 
-Writers are strict, readers are open: a reader ignores members it does not know, and takes the first branch of a
-union that fits. So `additionalProperties: false` binds nobody who reads, and `oneOf` reads as `anyOf`. A change is
-breaking when some instance of the new schema is not one that the old schema, read like that, accepts:
+Writers are strict, readers are open: a reader ignores members it does not know, and takes the first branch
+of a union that fits. So `additionalProperties: false` binds nobody who reads, and `oneOf` reads as `anyOf`.
+A change is breaking when some instance of the new schema is not one that the old schema, read like that,
+accepts:
 
     breaking                                     not breaking
     type-widened         string → string|int     type-narrowed
@@ -11,7 +12,7 @@ breaking when some instance of the new schema is not one that the old schema, re
     enum-value-added     enum-dropped            enum-value-removed   enum-added
     const-changed        const-dropped           const-added
     required-dropped     optional now, or gone   required-added
-                                                 property-added       unknown to the old reader, who ignores it
+                                                 property-added       the old reader ignores it
                                                  property-removed     was optional
     bound-relaxed        min…, max…, multipleOf  bound-tightened
     pattern-changed      pattern-dropped         pattern-added
@@ -22,12 +23,13 @@ breaking when some instance of the new schema is not one that the old schema, re
     schema-removed       the whole file          schema-added
     not-understood       see below               constraint-added
 
-Titles, descriptions and examples are not compared. `not`, `if`, `contains`, `dependent…` and `content…` must stay
-as they are and hold no `$ref`; a keyword that this module does not know must stay as it is on both sides; references
-to other documents and `unevaluated…` are never understood. What is not understood is breaking.
+Titles, descriptions and examples are not compared. `not`, `if`, `contains`, `dependent…` and `content…` must
+stay as they are and hold no `$ref`; a keyword that this module does not know must stay as it is on both
+sides; references to other documents and `unevaluated…` are never understood. What is not understood is
+breaking, so nothing passes because nobody looked.
 
-The judgement errs on one side only: what it calls harmless is harmless, but it may call breaking what a longer proof
-would clear (a pattern replaced by an enum that fits it, one branch covered by two together).
+The judgement errs on one side only: what it calls harmless is harmless, but it may call breaking what a
+longer proof would clear (an enum that fits the pattern it replaces, one branch covered by two together).
 
     python -m contracts.compatibility OLD_DIR NEW_DIR
 """
@@ -36,10 +38,11 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import chain
 from operator import ge, gt, le, lt
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, TypeGuard
 from urllib.parse import unquote
 
 
@@ -77,8 +80,8 @@ def compare(old: Mapping[str, object], new: Mapping[str, object]) -> list[Change
 def compare_trees(old_dir: Path, new_dir: Path) -> dict[str, list[Change]]:
     """The changes of every `*.json` below the two folders, by relative path; unchanged files are left out.
 
-    `old_dir` may lie inside `new_dir`. Raises FileNotFoundError when `old_dir` holds no schema: comparing with
-    nothing would pass everything.
+    `old_dir` may lie inside `new_dir`. Raises FileNotFoundError when `old_dir` holds no schema: a comparison
+    with nothing would pass everything.
     """
     old, new = _files(old_dir), _files(new_dir)
     new = {name: path for name, path in new.items() if path not in old.values()}
@@ -117,7 +120,7 @@ def _compare_files(old: Path | None, new: Path | None) -> list[Change]:
         return [Change(True, "", "schema-removed", "released readers still expect it")]
     try:
         return compare(_load(old), _load(new))
-    except _NotUnderstood as error:
+    except _NotUnderstoodError as error:
         return [Change(True, "", "not-understood", str(error))]
 
 
@@ -125,7 +128,7 @@ def _load(path: Path) -> Mapping[str, object]:
     try:
         return _mapping(json.loads(path.read_text(encoding="utf-8")))
     except ValueError as error:
-        raise _NotUnderstood(f"{path} is not JSON: {error}") from error
+        raise _NotUnderstoodError(f"{path} is not JSON: {error}") from error
 
 
 # --- What the keywords of JSON Schema 2020-12 are to this module
@@ -206,11 +209,11 @@ _TYPES: Final = {
     "array": frozenset({"array"}),
     "object": frozenset({"object"}),
 }
-_EVERY_TYPE: Final = frozenset().union(*_TYPES.values())
+_EVERY_TYPE: Final = frozenset(_TYPES)
 _MOST_ALTERNATIVES: Final = 512
 
 
-class _NotUnderstood(Exception):
+class _NotUnderstoodError(Exception):
     """A schema, or a part of one, about which nothing can be proved."""
 
 
@@ -262,16 +265,16 @@ class _Gap:
 class _Reading:
     """One question: does the schema that is read, openly, accept every instance of the one that is written?
 
-    A node is unfolded into alternatives, each a conjunction of plain schemas. Every alternative of the writer must
-    fit one of the reader's, keyword by keyword. Each step down reaches a smaller part of the instance, so a pair of
-    places that is met again below itself may be assumed to fit: recursive schemas end.
+    A node is unfolded into alternatives, each a conjunction of plain schemas. Every alternative of the writer
+    must fit one of the reader's, keyword by keyword. Each step down reaches a smaller part of the instance,
+    so a pair of places that is met again below itself may be assumed to fit: recursive schemas end.
     """
 
     def __init__(self, written: object, read: object, *, names: bool = False) -> None:
         """`names` also reports the properties that only one side lists; to a reader they are no obstacle."""
         self._written = written
         self._read = read
-        self._checks = (*_CHECKS, _name_gaps) if names else _CHECKS
+        self._names = names
 
     def gaps(self) -> list[_Gap]:
         """Where it does not; a place that is reached on several ways is named several times."""
@@ -286,7 +289,7 @@ class _Reading:
             gaps = list(_default_gaps(writers, reader))
             for offered in _alternatives(writers, self._written):
                 gaps += self._alternative(offered, accepted, reader, assumed | {pair})
-        except _NotUnderstood as error:
+        except _NotUnderstoodError as error:
             return [_Gap(reader.pointer, "not-understood", str(error), str(error))]
         return gaps
 
@@ -302,21 +305,24 @@ class _Reading:
             comparable = len(accepted) == 1 or _alike(writers, readers)
             if comparable and (nearest is None or len(gaps) < len(nearest)):
                 nearest = gaps
-        if nearest is not None:
+        is_null = _types(writers) == _TYPES["null"]
+        if nearest is not None and not is_null:
             return nearest
-        rule = "null-added" if _types(writers) == _TYPES["null"] else "branch-added"
+        rule = "null-added" if is_null else "branch-added"
         return [_Gap(reader.pointer, rule, "not accepted", _described(writers))]
 
     def _conjunction(
         self, writers: _Conjunction, readers: _Conjunction, assumed: frozenset[object]
     ) -> list[_Gap]:
         gaps = list(_extension_gaps(writers, readers))
+        if self._names:
+            gaps += _name_gaps(writers, readers)
         for reader in readers:
             gaps += list(_type_gaps(writers, reader)) or self._plain(writers, reader, assumed)
         return gaps
 
     def _plain(self, writers: _Conjunction, reader: _Node, assumed: frozenset[object]) -> list[_Gap]:
-        gaps = [gap for check in self._checks for gap in check(writers, reader)]
+        gaps = [gap for check in _CHECKS for gap in check(writers, reader)]
         for parts, part in chain(_property_pairs(writers, reader), _item_pairs(writers, reader)):
             gaps += self._node(parts, part, assumed)
         return gaps
@@ -338,9 +344,9 @@ def _unfold(node: _Node, document: object, through: frozenset[str]) -> list[_Con
         return []
     schema = _mapping(node.schema)
     if schema.get("$schema", _DIALECT) != _DIALECT:
-        raise _NotUnderstood(f"{schema['$schema']} is another dialect")
+        raise _NotUnderstoodError(f"{schema['$schema']} is another dialect")
     if node.pointer and "$id" in schema:
-        raise _NotUnderstood("an inner $id changes what references mean")
+        raise _NotUnderstoodError("an inner $id changes what references mean")
     return _product(
         [
             _plain_alternatives(node),
@@ -359,18 +365,18 @@ def _plain_alternatives(node: _Node) -> list[_Conjunction]:
     """The node without combiners, one alternative for each type that it lists."""
     plain = {keyword: value for keyword, value in _mapping(node.schema).items() if keyword not in _COMBINERS}
     types = plain.get("type")
-    if not isinstance(types, list):
+    if not _is_list(types):
         return [(_Node(node.pointer, plain),)]
-    return [(_Node(node.pointer, plain | {"type": one}),) for one in _list(types)]
+    return [(_Node(node.pointer, plain | {"type": one}),) for one in types]
 
 
 def _referred(node: _Node, document: object, through: frozenset[str]) -> list[_Conjunction]:
     reference = node.get("$ref")
     if not isinstance(reference, str) or not reference.startswith("#"):
-        raise _NotUnderstood(f"reference {reference!r} leaves the document")
+        raise _NotUnderstoodError(f"reference {reference!r} leaves the document")
     pointer = unquote(reference[1:])
     if pointer in through:
-        raise _NotUnderstood(f"reference {reference} leads back to itself")
+        raise _NotUnderstoodError(f"reference {reference} leads back to itself")
     target = document
     for step in pointer.split("/")[1:]:
         target = _step(target, step.replace("~1", "/").replace("~0", "~"), reference)
@@ -378,11 +384,11 @@ def _referred(node: _Node, document: object, through: frozenset[str]) -> list[_C
 
 
 def _step(target: object, step: str, reference: str) -> object:
-    if isinstance(target, list) and step.isdecimal() and int(step) < len(_list(target)):
-        return _list(target)[int(step)]
-    if isinstance(target, dict) and step in _mapping(target):
-        return _mapping(target)[step]
-    raise _NotUnderstood(f"reference {reference} leads nowhere")
+    if _is_list(target) and step.isdecimal() and int(step) < len(target):
+        return target[int(step)]
+    if _is_mapping(target) and step in target:
+        return target[step]
+    raise _NotUnderstoodError(f"reference {reference} leads nowhere")
 
 
 def _product(factors: Iterable[list[_Conjunction]]) -> list[_Conjunction]:
@@ -390,7 +396,7 @@ def _product(factors: Iterable[list[_Conjunction]]) -> list[_Conjunction]:
     for factor in factors:
         result = [left + right for left in result for right in factor]
         if len(result) > _MOST_ALTERNATIVES:
-            raise _NotUnderstood(f"more than {_MOST_ALTERNATIVES} alternatives")
+            raise _NotUnderstoodError(f"more than {_MOST_ALTERNATIVES} alternatives")
     return result
 
 
@@ -484,7 +490,7 @@ def _extensions(nodes: _Conjunction) -> dict[str, frozenset[str]]:
 def _type_gaps(writers: _Conjunction, reader: _Node) -> Iterator[_Gap]:
     ours, theirs = _types((reader,)), _types(writers)
     if not theirs <= ours:
-        yield _Gap(reader.at("type"), "type-widened", _shown(sorted(ours)), _shown(sorted(theirs)))
+        yield _Gap(reader.at("type"), "type-widened", ", ".join(sorted(ours)), ", ".join(sorted(theirs)))
 
 
 def _value_gaps(writers: _Conjunction, reader: _Node) -> Iterator[_Gap]:
@@ -506,8 +512,7 @@ def _bound_gaps(writers: _Conjunction, reader: _Node) -> Iterator[_Gap]:
             fits(bound, limit) for other, fits in bounds.items() for bound in _numbers(writers, other)
         )
         if not ensured:
-            said = _shown(_stated(writers, keyword)) if _stated(writers, keyword) else "unbounded"
-            yield _Gap(reader.at(keyword), "bound-relaxed", _shown([limit]), said)
+            yield _Gap(reader.at(keyword), "bound-relaxed", _shown(limit), _said(writers, keyword))
 
 
 def _exact_gaps(writers: _Conjunction, reader: _Node) -> Iterator[_Gap]:
@@ -516,7 +521,7 @@ def _exact_gaps(writers: _Conjunction, reader: _Node) -> Iterator[_Gap]:
         ours, theirs = _stated((reader,), keyword), _stated(writers, keyword)
         if ours and ours[0] not in theirs:
             rule = f"{keyword}-changed" if theirs else f"{keyword}-dropped"
-            yield _Gap(reader.at(keyword), rule, _shown(ours), _shown(theirs))
+            yield _Gap(reader.at(keyword), rule, _shown(ours[0]), _said(writers, keyword))
 
 
 def _opaque_gaps(writers: _Conjunction, reader: _Node) -> Iterator[_Gap]:
@@ -551,17 +556,21 @@ def _discriminator_gaps(writers: _Conjunction, reader: _Node) -> Iterator[_Gap]:
     ours, theirs = _tag_names((reader,)), _tag_names(writers)
     if ours and theirs and ours != theirs:
         path = reader.at("discriminator", "propertyName")
-        yield _Gap(path, "discriminator-changed", _shown(sorted(ours)), _shown(sorted(theirs)))
+        yield _Gap(path, "discriminator-changed", ", ".join(sorted(ours)), ", ".join(sorted(theirs)))
 
 
-def _name_gaps(writers: _Conjunction, reader: _Node) -> Iterator[_Gap]:
+def _name_gaps(writers: _Conjunction, readers: _Conjunction) -> Iterator[_Gap]:
     """Property names that only one side lists, told from an old writer to a new reader."""
-    ours = reader.members("properties").keys()
-    theirs = {name for writer in writers for name in writer.members("properties")}
-    for name in sorted(ours - theirs):
-        yield _Gap(reader.at("properties", name), "property-added", "listed", "not listed")
-    for name in sorted(theirs - ours):
-        yield _Gap(reader.at("properties", name), "property-removed", "not listed", "listed")
+    ours, theirs = _property_names(readers), _property_names(writers)
+    for name in sorted(ours.keys() - theirs.keys()):
+        yield _Gap(ours[name], "property-added", "listed", "not listed")
+    for name in sorted(theirs.keys() - ours.keys()):
+        place = readers[0] if readers else _Node("", {})
+        yield _Gap(place.at("properties", name), "property-removed", "not listed", "listed")
+
+
+def _property_names(nodes: _Conjunction) -> dict[str, str]:
+    return {name: part.pointer for node in nodes for name, part in node.members("properties").items()}
 
 
 _Check = Callable[[_Conjunction, _Node], Iterator[_Gap]]
@@ -595,14 +604,23 @@ def _types(nodes: _Conjunction) -> frozenset[str]:
 
 
 def _unknown_type(name: object) -> frozenset[str]:
-    raise _NotUnderstood(f"there is no type {name!r}")
+    raise _NotUnderstoodError(f"there is no type {name!r}")
 
 
 def _type_of(value: object) -> str:
-    if isinstance(value, float):
-        return "integer" if value.is_integer() else "number"
-    names = {bool: "boolean", int: "integer", str: "string", list: "array", dict: "object"}
-    return names.get(type(value), "null")
+    match value:
+        case bool():
+            return "boolean"
+        case int():
+            return "integer"
+        case float():
+            return "integer" if value.is_integer() else "number"
+        case str():
+            return "string"
+        case None:
+            return "null"
+        case _:
+            return "array" if _is_list(value) else "object"
 
 
 def _literals(node: _Node) -> list[object] | None:
@@ -614,7 +632,7 @@ def _literals(node: _Node) -> list[object] | None:
 def _values(nodes: _Conjunction) -> frozenset[str] | None:
     """The canonical JSON of the values that all the nodes leave; None for no limit."""
     limits = [frozenset(map(_key, values)) for node in nodes if (values := _literals(node)) is not None]
-    return frozenset.intersection(*limits) if limits else None
+    return reduce(lambda some, others: some & others, limits) if limits else None
 
 
 def _alike(one: _Conjunction, other: _Conjunction) -> bool:
@@ -627,10 +645,10 @@ def _alike(one: _Conjunction, other: _Conjunction) -> bool:
 
 def _tags(nodes: _Conjunction) -> dict[str, str]:
     return {
-        name: _key(_mapping(part.schema)["const"])
+        name: _key(constant)
         for node in nodes
         for name, part in node.members("properties").items()
-        if isinstance(part.schema, dict) and "const" in _mapping(part.schema)
+        for constant in _stated((part,), "const")
     }
 
 
@@ -649,8 +667,12 @@ def _detail(old: str, new: str) -> str:
 
 def _stated(nodes: _Conjunction, keyword: str) -> list[object]:
     """The value of the keyword in each node that has it."""
-    schemas = [_mapping(node.schema) for node in nodes if isinstance(node.schema, dict)]
-    return [schema[keyword] for schema in schemas if keyword in schema]
+    schemas = [node.schema for node in nodes]
+    return [schema[keyword] for schema in schemas if _is_mapping(schema) and keyword in schema]
+
+
+def _said(nodes: _Conjunction, keyword: str) -> str:
+    return ", ".join(map(_shown, _stated(nodes, keyword))) or "nothing"
 
 
 def _number(node: _Node, keyword: str) -> float | None:
@@ -659,7 +681,7 @@ def _number(node: _Node, keyword: str) -> float | None:
         return None
     value = stated[0]
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _NotUnderstood(f"{keyword} is not a number")
+        raise _NotUnderstoodError(f"{keyword} is not a number")
     return value
 
 
@@ -677,26 +699,42 @@ def _group(node: _Node, keywords: tuple[str, ...]) -> dict[str, object]:
 
 
 def _refers(value: object) -> bool:
-    if isinstance(value, dict):
-        return any(name.startswith("$") or _refers(part) for name, part in _mapping(value).items())
-    return isinstance(value, list) and any(map(_refers, _list(value)))
+    if _is_mapping(value):
+        return any(name.startswith("$") or _refers(part) for name, part in value.items())
+    return _is_list(value) and any(map(_refers, value))
+
+
+def _is_mapping(value: object) -> TypeGuard[dict[str, object]]:
+    return isinstance(value, dict)
+
+
+def _is_list(value: object) -> TypeGuard[list[object]]:
+    return isinstance(value, list)
 
 
 def _mapping(value: object) -> Mapping[str, object]:
-    if not isinstance(value, dict):
-        raise _NotUnderstood(f"an object was expected, not {_shown(value)}")
-    return cast("dict[str, object]", value)
+    if not _is_mapping(value):
+        raise _NotUnderstoodError(f"an object was expected, not {_shown(value)}")
+    return value
 
 
 def _list(value: object) -> list[object]:
-    if not isinstance(value, list):
-        raise _NotUnderstood(f"a list was expected, not {_shown(value)}")
-    return cast("list[object]", value)
+    if not _is_list(value):
+        raise _NotUnderstoodError(f"a list was expected, not {_shown(value)}")
+    return value
 
 
 def _key(value: object) -> str:
-    """Equal for equal JSON only; Python's == takes true for 1."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+    """Equal for equal JSON only: Python's == takes true for 1, and JSON text tells 1 from 1.0."""
+    return json.dumps(_plainly(value), sort_keys=True, ensure_ascii=False)
+
+
+def _plainly(value: object) -> object:
+    if _is_mapping(value):
+        return {name: _plainly(part) for name, part in value.items()}
+    if _is_list(value):
+        return [_plainly(part) for part in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _shown(value: object) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from events.fact import Fact
-from events.fields import Instant, Line, Text
+from events.fields import PERSONAL, Instant, Line, Text
 
 Sequence = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Pointer = Annotated[str, Field(pattern=r"^(?:/[^/]+)+$", max_length=200)]
@@ -63,7 +63,7 @@ class Corrected(Fact):
     title_zh: ClassVar[str] = "更正"
     corrects: Sequence
     pointer: Pointer
-    correct_value: Text
+    correct_value: Annotated[Text, PERSONAL]
     reason: Text
 
 

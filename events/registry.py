@@ -18,8 +18,9 @@ def facts() -> Mapping[str, type[Fact]]:
     """Every type on the wire and its class."""
     found: dict[str, type[Fact]] = {}
     for module in pkgutil.iter_modules(events.__path__):
-        for _, member in inspect.getmembers(importlib.import_module(f"events.{module.name}"), inspect.isclass):
-            if issubclass(member, Fact) and member.__module__ == f"events.{module.name}" and member is not Fact:
+        for name, member in inspect.getmembers(importlib.import_module(f"events.{module.name}"), inspect.isclass):
+            own = member.__module__ == f"events.{module.name}" and not name.startswith("_")
+            if issubclass(member, Fact) and own and member is not Fact:
                 found[member.type()] = member
     return MappingProxyType(dict(sorted(found.items())))
 

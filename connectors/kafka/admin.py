@@ -1,6 +1,6 @@
 """kafka-python's admin client, with types for the little of it we use."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, Final, Protocol, cast
 
@@ -17,22 +17,43 @@ _RELEASES: Final = {17: "3.8", 21: "3.9", 22: "4.0", 26: "4.1", 28: "4.2", 30: "
 class Admin(Protocol):
     """The part of KafkaAdminClient that we use. What it returns is its own nest of dicts."""
 
-    def describe_cluster(self) -> Mapping[str, Any]: ...
-    def describe_features(self) -> Mapping[str, Mapping[str, Any]]: ...
-    def list_topics(self) -> Sequence[str]: ...
-    def describe_topics(self, topics: Sequence[str]) -> Sequence[Mapping[str, Any]]: ...
+    def describe_cluster(self) -> Mapping[str, Any]:
+        """Its id and its `brokers`."""
+        ...
+
+    def describe_features(self) -> Mapping[str, Mapping[str, Any]]:
+        """By feature: `supported` and `finalized`, each a lowest and a highest level."""
+        ...
+
+    def list_topics(self) -> Sequence[str]:
+        """Names."""
+        ...
+
+    def describe_topics(self, topics: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+        """By topic its `name` and `partitions`, each of these with its `replica_nodes`."""
+        ...
+
     def describe_configs(
         self, config_resources: Sequence[object], *, config_filter: str
-    ) -> Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]: ...
-    def create_topics(
-        self, new_topics: Mapping[str, Mapping[str, Any]], *, wait_for_metadata: bool
-    ) -> object: ...
-    def delete_topics(self, topics: Sequence[str]) -> object: ...
-    def close(self) -> None: ...
+    ) -> Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]:
+        """By kind of resource, name and key: the `value` and where it comes from."""
+        ...
+
+    def create_topics(self, new_topics: Mapping[str, Mapping[str, Any]], *, wait_for_metadata: bool) -> object:
+        """By name: `num_partitions`, `replication_factor`, `configs`."""
+        ...
+
+    def delete_topics(self, topics: Sequence[str]) -> object:
+        """By name, for ever."""
+        ...
+
+    def close(self) -> None:
+        """Close the connections."""
+        ...
 
 
 @contextmanager
-def admin(settings: KafkaSettings, timeout_ms: int = REQUEST_TIMEOUT_MS) -> Iterator[Admin]:
+def admin(settings: KafkaSettings, timeout_ms: int = REQUEST_TIMEOUT_MS) -> Generator[Admin]:
     """A connected admin client. Raises kafka.errors.KafkaError; KafkaTimeoutError if nobody answers."""
     client = KafkaAdminClient(
         **settings.kafka_python(),

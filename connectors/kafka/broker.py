@@ -7,6 +7,7 @@ operating system, so a power cut may take the last seconds; a real cluster repli
 import base64
 import os
 import re
+import shutil
 import signal
 import subprocess
 import uuid
@@ -101,10 +102,10 @@ class EmbeddedKafka(Engine):
     def _prepare(self) -> None:
         """Settings are written at every start, since ports change; the format stays."""
         self._controller = self._controller or free_port()
+        shutil.rmtree(self._temporary, ignore_errors=True)
+        self._temporary.mkdir()
         logs = self.data / "logs"
-        text = _SETTINGS.format(
-            host=LOOPBACK, port=self.port, controller=self._controller, logs=logs
-        )
+        text = _SETTINGS.format(host=LOOPBACK, port=self.port, controller=self._controller, logs=logs)
         self._properties.write_text(text, "utf-8")
         if not (logs / "meta.properties").exists():
             self._format()
@@ -130,15 +131,17 @@ class EmbeddedKafka(Engine):
     def _properties(self) -> Path:
         return self.data / "server.properties"
 
+    @property
+    def _temporary(self) -> Path:
+        return self.data / "tmp"
+
     def _format(self) -> None:
         """Give the log folder its cluster id, the same for ever."""
         command = self._java(
             "kafka.tools.StorageTool", "format", "--ignore-formatted",
             "--cluster-id", self._cluster_id(), "--config", str(self._properties),
         )  # fmt: skip
-        result = subprocess.run(
-            command, cwd=self.data, env=_environment(), capture_output=True, text=True, check=False
-        )
+        result = subprocess.run(command, cwd=self.data, env=_environment(), capture_output=True, text=True, check=False)
         if result.returncode:
             message = f"Kafka cannot format {self.data}: {result.stdout}{result.stderr}"
             raise EngineError(message)
@@ -157,7 +160,9 @@ class EmbeddedKafka(Engine):
             str(find_java()),
             f"{_MARKER}{self.data}",
             f"-Xmx{HEAP}",
-            "-Xshare:auto",
+            # Nothing of the JVM's or of its native libraries may stay behind in /tmp.
+            "-XX:-UsePerfData",
+            f"-Djava.io.tmpdir={self._temporary}",
             "-Djava.awt.headless=true",
             "-Dorg.slf4j.simpleLogger.showDateTime=true",
             "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSXXX",

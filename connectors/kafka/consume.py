@@ -1,6 +1,6 @@
-"""The one policy of the project for acknowledging, retrying and dead-lettering what comes from Kafka.
+"""The one policy of the project for acknowledging, retrying and dead-lettering Kafka's records.
 
-    consumer = Consumer(group="transfers", topics=["submissions.transfers"], handler=handler, settings=settings)
+    consumer = Consumer(group="transfers", topics=[…], handler=handler, settings=settings)
     await consumer.start()      # joined, assigned
     ...
     await consumer.stop()       # the batch in hand finished, offsets committed, group left
@@ -8,23 +8,28 @@
 What happens to a batch, in order:
 
 1. `handler.handle(batch)` succeeds: its offsets are committed, within a tenth of a second.
-2. It fails, and `transient(error)` says that this will pass (a database or Kafka is away, or the call took too
-   long): the same call is made again, with a growing pause, for as long as it takes. Nothing else is taken in
-   meanwhile, `health()` is not ready, and the log has one line when it begins and one when it ends.
-3. It fails otherwise: the batch is halved, and the halves, until the poison stands alone. All others are handled,
-   in order. The poison goes to `handler.hold`, then to the dead-letter topic, and counts as done when Kafka has it.
-4. More than `limit.poison` of the last `limit.of` records are poison: that is a bad deployment, not bad records.
-   Nothing more is dead-lettered or acknowledged; the consumer stands still, says so, and waits to be replaced.
-5. A dead letter that Kafka refuses, a hook that raises, a membership that has died: the process ends at once, with
-   a code of its own (`Exit`), before anything else is acknowledged. Its supervisor starts it again.
+2. It fails, and `transient(error)` says that this will pass (a database or Kafka is away, or the
+   call took too long): the same call is made again, with a growing pause, for as long as it takes.
+   Nothing else is taken in meanwhile, `health()` is not ready, and the log has one line when it
+   begins and one when it ends.
+3. It fails otherwise: the batch is halved, and the halves, until the poison stands alone. All
+   others are handled, in order. The poison goes to `handler.hold`, then to the dead-letter topic,
+   and counts as done when Kafka has it.
+4. More than `limit.poison` of the last `limit.of` records are poison: that is a bad deployment, not
+   bad records. Nothing more is dead-lettered or acknowledged; the consumer stands still, says so,
+   and waits to be replaced.
+5. A dead letter that Kafka refuses, a hook that raises, a membership that has died: the process
+   ends at once, with a code of its own (`Exit`), before anything else is acknowledged. Its
+   supervisor starts it again.
 
-What is done is always a prefix of each partition, so an offset is never committed over a record that is not done.
-Delivery is at least once: a process that is killed meets again what it did not commit, which may include what it
-handled last, so a handler must recognise what it has handled already.
+What is done is always a prefix of each partition, so an offset is never committed over a record
+that is not done. Delivery is at least once: a process that is killed meets again what it did not
+commit, which may include what it handled last, so a handler must recognise what it has handled
+already.
 
-During a rebalance a call that is running may finish (`drain`), then it is cancelled; a retry is given up at once.
-Only then do the partitions pass on. So there is never more than one call of the handler, it never spans two
-assignments, and records of an earlier assignment never reach it.
+During a rebalance a call that is running may finish (`drain`), then it is cancelled; a retry is
+given up at once. Only then do the partitions pass on. So there is never more than one call of the
+handler, it never spans two assignments, and records of an earlier assignment never reach it.
 """
 
 from __future__ import annotations
@@ -113,7 +118,8 @@ def end_process(code: int, why: str) -> None:
 
 
 class Consumer:
-    """Reads topics as a member of a group and brings every record to an end. See the module's docstring.
+    """Reads topics as a member of a group and brings every record to an end. See the module's
+    docstring.
 
     Several can run in one event loop. One cannot be started twice.
     """
@@ -139,12 +145,13 @@ class Consumer:
     ) -> None:
         """`transient`: which errors pass by themselves, besides those that `is_transient` names.
 
-        `within`: how long a record may wait for others to share its batch, when there is nothing else to do.
+        `within`: how long a record may wait for others to share its batch, when there is nothing
+        else to do.
 
-        `patience`: the longest that one call of the handler takes; then it is cancelled and counts as transient.
-        `drain`: the longest that a rebalance or `stop` waits for the call that is running; then it is cancelled.
-        `stall`: how long records may lie in Kafka without arriving here before the process is ended.
-        `end`: how the process is ended.
+        `patience`: the longest that one call of the handler takes; then it is cancelled and counts
+        as transient. `drain`: the longest that a rebalance or `stop` waits for the call that is
+        running; then it is cancelled. `stall`: how long records may lie in Kafka without arriving
+        here before the process is ended. `end`: how the process is ended.
         """
         self._group_id = group
         self._topics = tuple(topics)
@@ -281,7 +288,9 @@ class Consumer:
         except Exception as error:  # noqa: BLE001, whatever Faust raises
             self._fatal(Exit.GROUP, f"the group could not be joined: {error!r}")
         for loop in (self._work, self._commit_soon, self._watch_over):
-            self._tasks.append(asyncio.create_task(self._guard(loop), name=f"{self._group_id}: {loop.__name__}"))
+            self._tasks.append(
+                asyncio.create_task(self._guard(loop), name=f"{self._group_id}: {loop.__name__}")
+            )
 
     async def _wait_for_topics(self) -> None:
         attempt = 0
@@ -413,8 +422,8 @@ class Consumer:
         limit = self._limit
         self._say(
             "halted",
-            f"{limit.poison} of the last {limit.of} records are dead letters already; {record} would be one more"
-            f" ({reason}). Replace the deployment, then restart.",
+            f"{limit.poison} of the last {limit.of} records are dead letters already;"
+            f" {record} would be one more ({reason}). Replace the deployment, then restart.",
         )
         await assignment.over.wait()
         raise _Abandoned
@@ -434,7 +443,7 @@ class Consumer:
         assignment: _Assignment,
         transient: Callable[[BaseException], bool],
     ) -> BaseException | None:
-        """Try until it succeeds (None) or fails for good (the error); gives up when the assignment is over."""
+        """Try until it succeeds (None) or fails for good (the error), or the assignment is over."""
         attempt = 0
         while True:
             if assignment.over.is_set():
@@ -506,6 +515,7 @@ class Consumer:
             offsets = assignment.uncommitted()
             if offsets and await self._group.commit(offsets, timeout=timeout):
                 assignment.committed |= offsets
+                self._uncommitted_since = time.monotonic()
 
     # Watching.
 
@@ -521,11 +531,15 @@ class Consumer:
             if assignment is None or (batches == self._batches and not self._idle.is_set()):
                 self._watchdog.reset()  # nothing to bring, or the same batch is still in hand
                 await self._watch_membership(now)
-            elif stuck := await self._watchdog.stuck(assignment.partitions, assignment.taken, now):
-                if assignment is self._assignment:
-                    self._fatal(Exit.STUCK, f"records lie in Kafka and do not arrive: {sorted(stuck)}")
+            else:
+                await self._watch_arrivals(assignment, now)
             await self._watch_commits(assignment)
             batches = self._batches
+
+    async def _watch_arrivals(self, assignment: _Assignment, now: float) -> None:
+        stuck = await self._watchdog.stuck(assignment.partitions, assignment.taken, now)
+        if stuck and assignment is self._assignment:
+            self._fatal(Exit.STUCK, f"records lie in Kafka and do not arrive: {sorted(stuck)}")
 
     async def _watch_membership(self, now: float) -> None:
         if self._assignment is not None or now - self._unassigned_since < _LONG:

@@ -1,21 +1,26 @@
 """Membership of a Kafka consumer group, run by Faust. The only place where Faust is touched.
 
-What Faust does for us: it joins the group, rebalances, keeps the connection and its heartbeats in a thread of
-their own (so that work in the event loop cannot get the process thrown out), fetches, and holds back when the
-buffer is full. What it is not trusted with (design/pitfalls.md), and how that is kept out:
+What Faust does for us: it joins the group, rebalances, keeps the connection and its heartbeats in a
+thread of their own (so that work in the event loop cannot get the process thrown out), fetches, and
+holds back when the buffer is full. What it is not trusted with (design/pitfalls.md), and how that
+is kept out:
 
-- Acknowledging. Faust acknowledges an event whose handling raised, an event that it skipped during a rebalance,
-  and everything behind a single unacknowledged one. The topics are therefore declared `acks=False`, which turns
-  its bookkeeping off altogether, and the offsets that `connectors.kafka.consume` counts are committed through the
-  consumer that Faust runs.
-- Agents. An agent that raises is restarted one event further on. There are none: the channel that would feed an
-  agent is read directly, which is public (`async for event in topic`) and also 1.5 to 2.5 times as fast.
-- Decoding. A deserialiser that raises stops the worker. The schema here hands the message over as it came.
-- Topics, web server, tables, leader, files, producer: all switched off; nothing is created, served or written.
+- Acknowledging. Faust acknowledges an event whose handling raised, an event that it skipped during
+  a rebalance, and everything behind a single unacknowledged one. The topics are therefore declared
+  `acks=False`, which turns its bookkeeping off altogether, and the offsets that
+  `connectors.kafka.consume` counts are committed through the consumer that Faust runs.
+- Agents. An agent that raises is restarted one event further on. There are none: the channel that
+  would feed an agent is read directly, which is public (`async for event in topic`) and also 1.5 to
+  2.5 times as fast.
+- Decoding. A deserialiser that raises stops the worker. The schema here hands the message over as
+  it came.
+- Topics, web server, tables, leader, files, producer: all switched off; nothing is created, served
+  or written.
 - Cython. Hangs were reported (#133), so the pure Python paths are chosen before Faust is imported.
 
-The Faust version is pinned exactly, because a few inner parts are used: the thread's consumer, its coordinator's
-pending error, and the method that makes the consumer (so that TLS, SASL and time-outs come from our settings).
+The Faust version is pinned exactly, because a few inner parts are used: the thread's consumer, its
+coordinator's pending error, and the method that makes the consumer (so that TLS, SASL and time-outs
+come from our settings).
 """
 
 from __future__ import annotations
@@ -56,8 +61,9 @@ _REQUEST_MS: Final = 45_000
 """Longer than a rebalance, since joining is one request that lasts as long as the rebalance does."""
 
 _MAX_POLL_MS: Final = 24 * 3600 * 1000
-"""A day: while the database is away nothing is fetched, and leaving the group for that would help nobody. That
-a worker is stuck is found out by the watchdog in `consume`, which does not count patience as being stuck."""
+"""A day: while the database is away nothing is fetched, and leaving the group for that would help
+nobody. That a worker is stuck is found out by the watchdog in `consume`, which does not count
+patience as being stuck."""
 
 _NEVER: Final = 365 * 86400.0
 """For Faust's own stall reports, which know nothing of our offsets and would cry wolf on every idle topic."""
@@ -143,7 +149,7 @@ class Group:
         await self._app.stop()
 
     async def take(self, most: int, most_bytes: int, within: timedelta) -> list[Delivery]:
-        """Wait for a record, give others `within` to join it, and return at most `most`, in order of arrival."""
+        """Wait for a record, give others `within` to join it; at most `most`, in order of arrival."""
         queue = self._channel.queue
         messages = [await queue.get()]
         if within and queue.qsize() < most - 1:

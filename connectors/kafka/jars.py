@@ -9,7 +9,7 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,29 +74,29 @@ def class_path() -> list[Path]:
 def read_lock() -> list[Jar]:
     """The jars as the lock has them."""
     lines = (line.split("#")[0].split() for line in LOCK.read_text("utf-8").splitlines())
-    return [Jar(*fields[0].split(":"), fields[1]) for fields in lines if fields]
+    return [_jar(*fields) for fields in lines if fields]
 
 
 def write_lock() -> int:
     """Resolve the roots afresh and write the lock. Returns the number of jars."""
     repository = cache_folder() / "resolve"
     context = _maven(repository)
-    dependencies = [
-        context.project(*root.split(":")[:2]).at_version(root.split(":")[2]) for root in ROOTS
-    ]
+    dependencies = [context.project(*root.split(":")[:2]).at_version(root.split(":")[2]) for root in ROOTS]
     from jgo.maven import Dependency
 
     inputs, transitive = context.resolver.resolve(
         [Dependency(component.artifact(), scope="compile") for component in dependencies]
     )
     wanted = [*inputs, *(one for one in transitive if one.scope in {"compile", "runtime"})]
-    lines = sorted(
-        f"{one.groupId}:{one.artifactId}:{one.version} {_digest(one.artifact.resolve())}"
-        for one in wanted
-    )
+    lines = sorted(f"{one.groupId}:{one.artifactId}:{one.version} {_digest(one.artifact.resolve())}" for one in wanted)
     LOCK.write_text("\n".join(["# make lock", *lines, ""]), "utf-8")
     shutil.rmtree(repository)
     return len(lines)
+
+
+def _jar(coordinate: str, sha256: str) -> Jar:
+    group, artifact, version = coordinate.split(":")
+    return Jar(group, artifact, version, sha256)
 
 
 def _fetch(jars: Sequence[Jar], folder: Path) -> None:
@@ -145,11 +145,11 @@ def _download(jar: Jar, repository: Path, report: Callable[[str, int], None]) ->
 
 
 def _maven(repository: Path, report: Callable[[str, int], None] | None = None) -> "MavenContext":
-    """jgo's view of Maven, confined to a folder of ours."""
+    """Maven as jgo sees it, confined to a folder of ours."""
     from jgo.maven import MavenContext, PythonResolver
 
     @contextmanager
-    def following(filename: str, _total: int) -> Iterator[Callable[[int], None]]:
+    def following(filename: str, _total: int) -> Generator[Callable[[int], None]]:
         yield lambda count: report(filename, count) if report else None
 
     mirror = os.environ.get("LIANDONG_MAVEN_REPO")
@@ -168,7 +168,7 @@ def _progress(total: int) -> "AbstractContextManager[Callable[[str, int], None]]
 
 
 @contextmanager
-def _bar(total: int) -> Iterator[Callable[[str, int], None]]:
+def _bar(total: int) -> Generator[Callable[[str, int], None]]:
     from rich.console import Console
     from rich.progress import Progress
 
@@ -186,7 +186,7 @@ def _bar(total: int) -> Iterator[Callable[[str, int], None]]:
 
 
 @contextmanager
-def _lines(total: int) -> Iterator[Callable[[str, int], None]]:
+def _lines(total: int) -> Generator[Callable[[str, int], None]]:
     sys.stderr.write(f"fetching Kafka {VERSION}: {total} jars, once\n")
     yield lambda _filename, _count: None
     sys.stderr.write(f"fetched Kafka {VERSION}\n")

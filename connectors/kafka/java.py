@@ -54,9 +54,7 @@ def _checked(java: Path, source: str) -> Path:
 def _major(java: Path) -> int | None:
     """The major version a java program reports, or None if it does not run."""
     try:
-        result = subprocess.run(
-            [str(java), "-version"], capture_output=True, text=True, timeout=30, check=False
-        )
+        result = subprocess.run([str(java), "-version"], capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     match = _VERSION.search(result.stderr)

@@ -3,12 +3,13 @@
 `Producer.send` returns when every in-sync replica has the message, or raises:
 
     KafkaUnavailable   Kafka did not acknowledge within the deadline. Nothing is known about the message (it may
-                       be there all the same), so send it again: whoever reads must be ready for a duplicate.
+                       be there all the same), so send it again: whoever reads must be ready for a
+                       duplicate.
     KafkaRefused       Kafka (or its client) will never take this message: too large, no such topic, not allowed.
 
-aiokafka ships no types and its client can end in states that it does not leave by itself (a lost sequence
-number, a dead sender task). Both are kept inside this file: a client that failed is thrown away and the next
-attempt makes a new one.
+aiokafka ships no types and its client can end in states that it does not leave by itself (a lost
+sequence number, a dead sender task). Both are kept inside this file: a client that failed is thrown
+away and the next attempt makes a new one.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ class Message:
 class Producer:
     """Sends messages and waits until Kafka has them. Safe to share between tasks of one event loop."""
 
-    def __init__(self, settings: KafkaSettings, *, deadline: float = 15.0, client_id: str = "liandong") -> None:
+    def __init__(
+        self, settings: KafkaSettings, *, deadline: float = 15.0, client_id: str = "liandong"
+    ) -> None:
         """`deadline` is the longest, in seconds, that one call of `send` or `send_all` takes."""
         self._settings = settings
         self._deadline = deadline
@@ -93,8 +96,8 @@ class Producer:
     async def send_all(self, messages: Sequence[Message], *, deadline: float | None = None) -> None:
         """Send messages in this order (kept per partition); return when Kafka has all of them.
 
-        When it raises, some of them may have been taken. To send the same list again is always right: what a
-        reader sees first, per partition, is in order.
+        When it raises, some of them may have been taken. To send the same list again is always
+        right: what a reader sees first, per partition, is in order.
         """
         seconds = self._deadline if deadline is None else deadline
         ends = time.monotonic() + seconds
@@ -127,7 +130,7 @@ class Producer:
             async with asyncio.timeout(seconds):
                 client = await self._open()
                 for message in messages:
-                    futures.append(await _enqueue(client, message))
+                    futures.append(await _enqueue(client, message))  # noqa: PERF401, kept if one fails
                 await asyncio.wait(futures)
         except TimeoutError as error:
             self._discard(client)
@@ -231,8 +234,8 @@ def _unacknowledged(messages: list[Message], futures: list[asyncio.Future[Any]])
 async def _close(client: Any) -> None:
     """End a client without waiting for what it could not deliver.
 
-    `AIOKafkaProducer.stop` first flushes, and an idempotent producer never gives a batch up, so without failing
-    the buffer first it would wait for as long as Kafka is away.
+    `AIOKafkaProducer.stop` first flushes, and an idempotent producer never gives a batch up, so
+    without failing the buffer first it would wait for as long as Kafka is away.
     """
     failure = kafka_errors.KafkaConnectionError("the producer was closed")
     with contextlib.suppress(Exception):

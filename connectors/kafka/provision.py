@@ -12,7 +12,7 @@ from kafka.admin import ConfigResource, ConfigResourceType  # type: ignore[impor
 from kafka.errors import KafkaError, TopicAlreadyExistsError  # type: ignore[import-untyped]
 
 from connectors.errors import ProvisionError
-from connectors.kafka.admin import Admin, admin
+from connectors.kafka.admin import REQUEST_TIMEOUT_MS, Admin, admin
 from connectors.kafka.settings import KafkaSettings
 
 DEFAULT_REPLICATION: Final = 3
@@ -67,14 +67,14 @@ class TopicsDifferError(ProvisionError):
         )
 
 
-def ensure(settings: KafkaSettings, specs: Sequence[TopicSpec]) -> Report:
+def ensure(settings: KafkaSettings, specs: Sequence[TopicSpec], *, timeout_ms: int = REQUEST_TIMEOUT_MS) -> Report:
     """Create the topics that are missing, once those that exist are found right. Blocks.
 
     Raises TopicsDifferError, having created nothing, and ProvisionError if the cluster cannot be
     reached or refuses. Safe to run from several processes at once.
     """
     try:
-        with admin(settings) as client:
+        with admin(settings, timeout_ms) as client:
             return _ensure(client, specs)
     except KafkaError as error:
         message = (

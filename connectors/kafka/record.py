@@ -1,7 +1,9 @@
-"""A record as it comes from Kafka, the reason why one could not be handled, and the dead letter made of both.
+"""A record as it comes from Kafka, the reason why one could not be handled, and the dead letter
+made of both.
 
-Pure: nothing here talks to Kafka. A dead letter keeps the value, the key and the headers of the record unchanged
-and adds where it came from and what went wrong, so that it can be read, and put back, without anything else.
+Pure: nothing here talks to Kafka. A dead letter keeps the value, the key and the headers of the
+record unchanged and adds where it came from and what went wrong, so that it can be read, and put
+back, without anything else.
 """
 
 from __future__ import annotations
@@ -74,8 +76,8 @@ class DeadLetter:
 def dead_letter(letter: DeadLetter, topic: str) -> Message:
     """The message that goes to the dead-letter topic.
 
-    Its key is the address of the record for this group, so a dead letter written twice (the process was killed
-    between writing it and acknowledging the record) is recognised as one.
+    Its key is the address of the record for this group, so a dead letter written twice (the process
+    was killed between writing it and acknowledging the record) is recognised as one.
     """
     record = letter.record
     own: dict[str, bytes] = {

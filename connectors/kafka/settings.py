@@ -24,9 +24,7 @@ class KafkaSettings(BaseSettings):
     field. Raises pydantic's ValidationError, which names the setting at fault.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix=f"{PREFIX}_", frozen=True, populate_by_name=True, extra="ignore"
-    )
+    model_config = SettingsConfigDict(env_prefix=f"{PREFIX}_", frozen=True, populate_by_name=True, extra="ignore")
 
     bootstrap: str = Field(validation_alias=PREFIX)
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"

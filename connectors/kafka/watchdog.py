@@ -1,8 +1,8 @@
 """Finding out that records lie in Kafka and do not arrive here.
 
-aiokafka can stop fetching without a word (#1037, #718), and so can Faust (#175, #629, #640). Neither can be asked
-whether it has, so Kafka itself is asked, over other connections, and only about partitions that have been quiet.
-While Kafka does not answer nobody is stuck but Kafka.
+aiokafka can stop fetching without a word (#1037, #718), and so can Faust (#175, #629, #640).
+Neither can be asked whether it has, so Kafka itself is asked, over other connections, and only
+about partitions that have been quiet. While Kafka does not answer nobody is stuck but Kafka.
 """
 
 from __future__ import annotations
@@ -40,9 +40,7 @@ class Quiet:
             if where not in self._last or self._last[where][0] != offset:
                 self._last[where] = (offset, now)
                 self._behind.pop(where, None)
-        return frozenset(
-            where for where, (_, since) in self._last.items() if now - since >= self._stall / 2
-        )
+        return frozenset(where for where, (_, since) in self._last.items() if now - since >= self._stall / 2)
 
     def stuck(self, behind: Collection[Partition], now: float) -> frozenset[Partition]:
         """Of these, which are known to have something to bring, those that have been for too long."""

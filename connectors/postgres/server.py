@@ -76,9 +76,7 @@ class EmbeddedPostgres(Engine):
         ]  # fmt: skip
         for name, value in _SETTINGS.items():
             command += ["-c", f"{name}={value}"]
-        return spawn(
-            command, log=self.log, env=_environment(), owner=_owner(), death_signal=self.stop_signal
-        )
+        return spawn(command, log=self.log, env=_environment(), owner=_owner(), death_signal=self.stop_signal)
 
     def _ready(self) -> bool:
         if not port_answers(self.port):

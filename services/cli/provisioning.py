@@ -1,26 +1,21 @@
 """Topics and tables, made or verified: what `liandong provision` does, and every start of a stack."""
 
 import importlib
-import pkgutil
-from importlib.util import find_spec
 from pathlib import Path
 
-import services
 from connectors.kafka.provision import TopicSpec, ensure
 from connectors.kafka.settings import KafkaSettings
 from connectors.postgres import migrations
 from connectors.postgres.migrations import Schema
 from contracts import topics
+from contracts.errors import UnusableContract
+from services.cli.agencies import new_agency
+from services.kernel.process import known_services
 
 
 def schemas() -> list[Schema]:
     """The schemas of every service that has one."""
-    names = [module.name for module in pkgutil.iter_modules(services.__path__) if module.ispkg]
-    apps = [
-        importlib.import_module(f"services.{name}.app")
-        for name in names
-        if name != "cli" and find_spec(f"services.{name}.app") is not None
-    ]
+    apps = [importlib.import_module(f"services.{name}.app") for name in sorted(known_services())]
     return [app.SCHEMA for app in apps if hasattr(app, "SCHEMA")]
 
 
@@ -32,10 +27,24 @@ def topic_specs(overlay: Path | None) -> list[TopicSpec]:
     ]
 
 
+def ensure_bus_key(bus: str, keys: Path, overlay: Path | None) -> list[str]:
+    """Make the bus's own key pair where it has none; return what was done, in words.
+
+    Raises UnusableContract where there is no overlay to keep the public half in.
+    """
+    if list(keys.glob(f"{bus}.*.pem")):
+        return []
+    if overlay is None:
+        message = f"{bus} has no key in {keys}; set LIANDONG_CONTRACTS to the folder that shall keep its public half"
+        raise UnusableContract(message)
+    return [f"key {new_agency(bus, keys, overlay).kid}: made for the bus"]
+
+
 def provision(kafka: KafkaSettings, postgres: str, overlay: Path | None) -> list[str]:
     """Create what is missing and verify what is there; return what was done, in words.
 
     Raises ProvisionError that names each difference.
     """
-    done = ensure(kafka, topic_specs(overlay))
+    report = ensure(kafka, topic_specs(overlay))
+    done = [f"topic {name}: created" for name in report.created]
     return [*done, *migrations.provision(postgres, schemas())]

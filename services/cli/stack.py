@@ -13,14 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import psycopg
+
 from connectors.engine import Engine
 from connectors.errors import EngineError
+from connectors.kafka.admin import cluster_version
 from connectors.kafka.broker import EmbeddedKafka
 from connectors.kafka.settings import KafkaSettings
 from connectors.postgres.server import EmbeddedPostgres
 from connectors.process import Child, free_port, spawn
-from services.cli.agencies import new_agency
-from services.cli.provisioning import provision
+from services.cli.provisioning import ensure_bus_key, provision
 
 SERVICES: Final = ("gateway", "transfers", "delivery", "audit")
 _BACKOFF_FIRST, _BACKOFF_CAP, _STABLE = 0.5, 30.0, 60.0  # seconds
@@ -127,11 +129,10 @@ class Stack:
 
     def versions(self) -> dict[str, str]:
         """Each engine's version, as it reports it itself."""
-        from services.cli.versions import kafka_version, postgres_version
-
-        kafka = self.kafka_engine.version() if self.kafka_engine else kafka_version(self.kafka)
-        postgres = self.postgres_engine.version() if self.postgres_engine else postgres_version(self.postgres)
-        return {"kafka": kafka, "postgresql": postgres}
+        kafka = self.kafka_engine.version() if self.kafka_engine else cluster_version(self.kafka)
+        with psycopg.connect(self.postgres) as connection:
+            postgres = connection.execute("SHOW server_version").fetchone()
+        return {"kafka": kafka, "postgresql": str(postgres[0]) if postgres else "unknown"}
 
     def __enter__(self) -> "Stack":
         """Start."""
@@ -153,9 +154,8 @@ class Stack:
         """
         self._start_engines()
         self.data.mkdir(parents=True, exist_ok=True)
-        if not list(self.keys.glob(f"{self.bus}.*.pem")):
-            new_agency(self.bus, self.keys, self.contracts)
-        for line in provision(self.kafka, self.postgres, self.contracts):
+        done = ensure_bus_key(self.bus, self.keys, self.contracts)
+        for line in [*done, *provision(self.kafka, self.postgres, self.contracts)]:
             self._say(line)
         for names in self._processes:
             self._start_service(names)
@@ -190,9 +190,9 @@ class Stack:
     def _not_ready(self) -> dict[str, str]:
         found: dict[str, str] = {}
         for name in (name for names in self._processes for name in names):
-            trouble = _trouble(f"http://127.0.0.1:{getattr(self.ports, name)}/readyz")
-            if trouble:
-                found[name] = trouble
+            why = trouble(f"http://127.0.0.1:{getattr(self.ports, name)}/readyz")
+            if why:
+                found[name] = why
         return found
 
     def _start_engines(self) -> None:
@@ -267,7 +267,7 @@ class Stack:
                 self._say(f"{process.name} did not start: {error}")
 
 
-def _trouble(url: str) -> str:
+def trouble(url: str) -> str:
     """Why a service is not ready, or nothing when it is."""
     try:
         with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310, our own loopback address

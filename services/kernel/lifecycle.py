@@ -119,7 +119,7 @@ class Lifecycle(Generic[S]):
     speakers: who may state a fact. awaits: whose move it is in a status (None where nobody is waited for).
     unaccepted: the statuses in which the sender may still withdraw alone.
     stale_refused: facts whose signer must have seen the newest event, where it says what it has seen.
-    audiences: the facts that not every party sees, and the roles that do.
+    audiences: the statuses in which not every party sees what is stated, common facts too, and the roles that do.
     join: the parties that a fact brings in or changes, role by agency. guard: the rules beyond the tables.
     evolve: what the kind itself remembers of a fact.
     """
@@ -136,7 +136,7 @@ class Lifecycle(Generic[S]):
     guard: Callable[[S, Event, Context], Rejection | None]
     evolve: Callable[[S, Event], S]
     stale_refused: frozenset[type[Fact]] = frozenset()
-    audiences: Mapping[type[Fact], frozenset[Role]] = field(default_factory=dict)
+    audiences: Mapping[str, frozenset[Role]] = field(default_factory=dict)
 
     def ended(self, status: str) -> bool:
         """Whether nothing of the kind's own may follow this status."""
@@ -185,19 +185,22 @@ def decide(
     role = role_of(lifecycle, state, event, context)
     rejection = (
         _unknown_exchange(lifecycle, state, event)
-        or _thread(state, event, context)
         or _party(state, event, role)
+        or _name(event, context)
+        or _thread(state, event, context)
         or _knowledge(lifecycle, state, event)
         or _move(lifecycle, state, event, role)
         or _leg(lifecycle, state, event)
         or _agreed(lifecycle, state, event, context)
         or _common(lifecycle, state, event)
         or (None if type(event.fact) in COMMON else lifecycle.guard(state, event, context))
+        or _roles_kept(lifecycle, state, event)
     )
     if rejection is not None:
         return rejection
     newcomers = {code: new for code, new in _newcomers(lifecycle, state, event, context).items() if new}
-    return Registration(evolve(lifecycle, state, event, newcomers), _audience(lifecycle, event))
+    after = evolve(lifecycle, state, event, newcomers)
+    return Registration(after, _audience(lifecycle, after.status))
 
 
 def evolve(lifecycle: Lifecycle[S], state: S, event: Event, newcomers: Mapping[str, Newcomer]) -> S:
@@ -322,6 +325,15 @@ def _party(state: S, event: Event, role: Role | None) -> Rejection | None:
     return None
 
 
+def _name(event: Event, context: Context) -> Rejection | None:
+    """Acting in another's name (城管条例 4: a 街道 team in the district bureau's) is for whom the contract says so."""
+    source, name = event.envelope.source, event.envelope.inname
+    agency = context.agencies.get(source)
+    if name in {None, source} or (agency is not None and name in agency.acts_for):
+        return None
+    return Rejection("name-not-held", f"{source} does not act in the name of {name}", {"inname": name})
+
+
 def _knowledge(lifecycle: Lifecycle[S], state: S, event: Event) -> Rejection | None:
     known = event.envelope.knownsequence
     members: Document = {"sequence": state.sequence, "knownsequence": known}
@@ -375,6 +387,17 @@ def _agreed(lifecycle: Lifecycle[S], state: S, event: Event, context: Context) -
         if newcomer is None:
             detail = f"no agreement in force lets {event.envelope.source} bring {agency} into a {state.kind}"
             return Rejection("no-agreement", detail, {"agency": agency})
+    return None
+
+
+def _roles_kept(lifecycle: Lifecycle[S], state: S, event: Event) -> Rejection | None:
+    """Nobody gets a second role: only who handles the matter may change. The opener is the sender and nothing else."""
+    handling = {Role.RECIPIENT, Role.FORMER}
+    joined = _joined(lifecycle, state, event)
+    held = state.parties if state.status != UNOPENED else {event.envelope.source: Role.SENDER}
+    for code, role in joined.items():
+        if code in held and held[code] is not role and not {held[code], role} <= handling:
+            return Rejection("role-taken", f"{code} is {held[code]} here and cannot be {role}", {"agency": code})
     return None
 
 
@@ -438,6 +461,8 @@ def _newcomers(
     joined = _joined(lifecycle, state, event)
     addressed = [code for code, role in joined.items() if role is Role.RECIPIENT and code != source]
     covering = _agreements(state, context)
+    if state.status == UNOPENED and not addressed:
+        covering = context.agreements.of_sender(state.kind, source, context.acceptedtime)
     found: dict[str, Newcomer | None] = {}
     for code in addressed:
         agreement = _allowing(state, source, code, context)
@@ -456,13 +481,17 @@ def _newcomers(
 
 
 def _allowing(state: State, source: str, code: str, context: Context) -> Agreement | None:
-    """The agreement under which `source` may address `code`; an arbiter may address any recipient of its own."""
-    arbitrated = (
+    """The agreement under which `source` may address `code`.
+
+    An arbiter, and a recipient who passes the matter on, may address any recipient of the exchange's own agreements.
+    """
+    at, handling = context.acceptedtime, state.parties.get(source) is Role.RECIPIENT
+    within = (
         agreement
         for agreement in _agreements(state, context)
-        if agreement.arbiter == source and code in agreement.recipients
+        if code in agreement.recipients and (agreement.arbiter == source or (handling and agreement.in_force(at)))
     )
-    return context.agreements.allowing(state.kind, source, code, context.acceptedtime) or next(arbitrated, None)
+    return context.agreements.allowing(state.kind, source, code, at) or next(within, None)
 
 
 def _covered(agreements: list[Agreement], code: str, role: Role) -> Newcomer | None:
@@ -488,8 +517,8 @@ def _reads(state: State, code: str, role: Role, context: Context) -> tuple[Field
     return agreement.reads(role) if agreement else (FieldClass.PUBLIC,)
 
 
-def _audience(lifecycle: Lifecycle[S], event: Event) -> tuple[str, ...] | None:
-    roles = lifecycle.audiences.get(type(event.fact))
+def _audience(lifecycle: Lifecycle[S], status: str) -> tuple[str, ...] | None:
+    roles = lifecycle.audiences.get(status)
     return tuple(sorted(roles)) if roles is not None else None
 
 
@@ -521,10 +550,10 @@ def _next_legs(lifecycle: Lifecycle[S], state: S, event: Event) -> dict[str, str
     moved = _moved_leg(lifecycle, state, event)
     if moved is not None:
         legs[moved] = lifecycle.leg_transitions[legs[moved]][type(event.fact)]
-    opened = next(iter(lifecycle.leg_transitions))
-    for code, role in _joined(lifecycle, state, event).items():
-        if role is Role.RECIPIENT:
-            legs[code] = opened
+    opened = next(iter(lifecycle.leg_transitions), None)
+    if opened is not None:
+        addressed = [code for code, role in _joined(lifecycle, state, event).items() if role is Role.RECIPIENT]
+        legs |= dict.fromkeys(addressed, opened)
     return legs
 
 

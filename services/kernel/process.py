@@ -2,12 +2,15 @@
 
 import asyncio
 import importlib
+import pkgutil
 import signal
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from importlib.util import find_spec
 
 import structlog
 
+import services
 from connectors.http.server import Server
 from connectors.kafka.producer import Producer
 from connectors.kafka.settings import KafkaSettings
@@ -20,7 +23,16 @@ from services.kernel.settings import Settings
 log = structlog.stdlib.get_logger(__name__)
 
 
-async def run(names: Sequence[str], settings: Settings, kafka: KafkaSettings) -> None:
+def known_services() -> frozenset[str]:
+    """The services that there are: every package beside the kernel with an `app` that builds one."""
+    return frozenset(
+        module.name
+        for module in pkgutil.iter_modules(services.__path__)
+        if module.ispkg and module.name not in {"kernel", "cli"} and find_spec(f"services.{module.name}.app")
+    )
+
+
+async def run_services(names: Sequence[str], settings: Settings, kafka: KafkaSettings) -> None:
     """Run the services until SIGTERM or SIGINT, then drain.
 
     Raises KeyMissing or UnusableContract when the process cannot begin.

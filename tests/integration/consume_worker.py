@@ -1,6 +1,6 @@
-"""A worker process for the tests of connectors.kafka.consume: it is started, watched through a file, and killed.
+"""A worker process for test_consume.py: it is started, watched through a file, and killed.
 
-Every line that it writes to its journal is one JSON object: what was assigned, revoked, begun, handled or held.
+Every line of its journal is one JSON object: what was assigned, revoked, begun, handled or held.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from connectors.kafka.settings import KafkaSettings
 
 
 class Journal:
-    """Handles by writing down; `poison` in a value makes it fail, and so does the file `trouble`, transiently."""
+    """Handles by writing down; fails on `poison` in a value, and for as long as a file `trouble` is there."""
 
     def __init__(self, path: Path, pause: float) -> None:
         self._file = path.open("a", encoding="utf-8")

@@ -12,11 +12,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -25,11 +26,11 @@ from kafka import KafkaAdminClient, KafkaConsumer  # type: ignore[import-untyped
 from kafka import TopicPartition as KafkaPartition
 
 from connectors.errors import KafkaRefused, KafkaUnavailable
+from connectors.kafka.broker import EmbeddedKafka
 from connectors.kafka.consume import Backoff, Consumer, Exit, Limit, Partition, Reason, Record
 from connectors.kafka.producer import Message, Producer
 from connectors.kafka.record import DeadLetter, read_dead_letter
 from connectors.kafka.settings import KafkaSettings
-from tests.integration.scratch_kafka import ScratchKafka
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(240)]
 
@@ -42,8 +43,8 @@ QUICK = Backoff(first=0.02, cap=0.1)
 
 
 @pytest.fixture(scope="module")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScratchKafka]:
-    broker = ScratchKafka(tmp_path_factory.mktemp("kafka"))
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
+    broker = EmbeddedKafka(tmp_path_factory.mktemp("kafka"))
     broker.start()
     yield broker
     broker.stop()
@@ -53,7 +54,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScratchKafka]:
 class Bench:
     """A broker, topics of this test alone, and an independent look at both."""
 
-    broker: ScratchKafka
+    broker: EmbeddedKafka
     tag: str = field(default_factory=lambda: uuid4().hex[:8])
 
     @property
@@ -62,7 +63,7 @@ class Bench:
 
     @property
     def settings(self) -> KafkaSettings:
-        return KafkaSettings(bootstrap=self.bootstrap)  # pyright: ignore[reportCallIssue]
+        return self.broker.settings
 
     @property
     def dead_letters(self) -> str:
@@ -72,9 +73,11 @@ class Bench:
     def group(self) -> str:
         return f"group-{self.tag}"
 
-    async def topic(self, name: str, partitions: int = 1, **configs: str) -> str:
+    async def topic(
+        self, name: str, partitions: int = 1, configs: Mapping[str, str] = MappingProxyType({})
+    ) -> str:
         full = f"{name}-{self.tag}"
-        await asyncio.to_thread(self._create, full, partitions, configs)
+        await asyncio.to_thread(self._create, full, partitions, dict(configs))
         return full
 
     def _create(self, name: str, partitions: int, configs: dict[str, str]) -> None:
@@ -135,7 +138,7 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(kafka: ScratchKafka) -> Bench:
+async def bench(kafka: EmbeddedKafka) -> Bench:
     bench = Bench(kafka)
     await bench.topic("dead")
     return bench
@@ -219,15 +222,15 @@ class Worker:
     def __init__(self, bench: Bench, topics: str, journal: Path, *options: str, group: str = "") -> None:
         self.journal = journal
         self.log = journal.with_suffix(".log")
-        self.process = subprocess.Popen(  # noqa: S603
-            [
-                *(sys.executable, str(WORKER), "--bootstrap", bench.bootstrap, "--topics", topics),
-                *("--group", group or bench.group, "--journal", str(journal)),
-                *("--dead-letters", bench.dead_letters, *options),
-            ],
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            stderr=self.log.open("ab"),
-        )
+        command = [
+            *(sys.executable, str(WORKER), "--bootstrap", bench.bootstrap, "--topics", topics),
+            *("--group", group or bench.group, "--journal", str(journal)),
+            *("--dead-letters", bench.dead_letters, *options),
+        ]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=log
+            )
 
     def all_lines(self) -> list[dict[str, Any]]:
         if not self.journal.exists():
@@ -498,7 +501,7 @@ async def test_a_process_that_cannot_dead_letter_ends_and_acknowledges_nothing(
 ) -> None:
     topic = await bench.topic("in")
     await bench.send(topic, ["a", "poison", "b"])
-    tiny = await bench.topic("tiny", **{"max.message.bytes": "80"})
+    tiny = await bench.topic("tiny", configs={"max.message.bytes": "80"})
     worker = workers(topic, "--dead-letters", tiny)
     assert await worker.exit_code() == Exit.DEAD_LETTER
     assert worker.lines("held") == [f"{topic}/0/1"]
@@ -525,7 +528,9 @@ async def test_what_was_not_handled_comes_again_after_kill(
 
     second = workers(topic, "--batch", "50", journal="second")
     await until(lambda: len(handled | set(second.handled)) == 200)
-    starts = {p: min(int(r.split("/")[2]) for r in second.handled if r.split("/")[1] == str(p)) for p in (0, 1)}
+    starts = {
+        p: min(int(r.split("/")[2]) for r in second.handled if r.split("/")[1] == str(p)) for p in (0, 1)
+    }
     assert starts == {p: committed.get(p, 0) for p in (0, 1)}
     assert len(second.handled) == len(set(second.handled)) == 200 - sum(committed.values())
     assert await second.stop() == 0
@@ -598,7 +603,7 @@ async def test_consumption_goes_on_after_the_broker_was_killed(
     worker = workers(topic)
     await bench.send(topic, [str(n) for n in range(50)])
     await until(lambda: len(worker.handled) == 50)
-    bench.broker.kill()
+    await asyncio.to_thread(bench.broker.kill)
     await asyncio.to_thread(bench.broker.start)
     async with Producer(bench.settings, deadline=60) as producer:
         for number in range(50, 100):
@@ -612,7 +617,12 @@ async def test_consumption_goes_on_after_the_broker_was_killed(
         return worker
 
     seen: set[str] = set()
-    await until(lambda: seen.update(revived().handled) or len(seen) == 100, 120)
+
+    def all_seen() -> bool:
+        seen.update(revived().handled)
+        return len(seen) == 100
+
+    await until(all_seen, 120)
     assert await worker.stop() == 0
     assert sum((await bench.committed(bench.group, topic)).values()) == 100
 
@@ -639,7 +649,7 @@ async def test_the_producer_says_when_kafka_is_away_and_goes_on_when_it_is_back(
     topic = await bench.topic("out")
     async with Producer(bench.settings, deadline=3) as producer:
         await producer.send(topic, b"1", b"before")
-        bench.broker.kill()
+        await asyncio.to_thread(bench.broker.kill)
         began = time.monotonic()
         with pytest.raises(KafkaUnavailable):
             await producer.send(topic, b"2", b"lost or not")

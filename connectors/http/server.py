@@ -1,0 +1,227 @@
+"""The HTTP server of a service: routes, health, limits, logs and a graceful end, in one place.
+
+    server = Server("audit", routes, troubles)
+    await server.start("127.0.0.1", 8702)
+    ...
+    await server.stop()        # stops accepting, lets running requests finish
+
+Every answer carries `X-Request-Id`, which is also in every line that is logged while the request is handled, and
+each request is one line in the log. What callers may cost is bounded by `Limits`: a head that does not arrive in time
+closes the connection, a body that is too large is 413 (at once, where Content-Length says so) and one that does not
+arrive in time 408. Handlers read bodies with `read_body` and nothing else, and wait for something with `patient`.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import Final, TypeVar
+
+import orjson
+import structlog
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from connectors.http.problem import RETRY_AFTER, ProblemError, answer_problems
+
+log = structlog.stdlib.get_logger(__name__)
+
+T = TypeVar("T")
+
+REQUEST_ID: Final = "X-Request-Id"
+
+_SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_PROBES: Final = frozenset({"/healthz", "/readyz"})
+_FULL: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What callers may cost. Times in seconds.
+
+    connections: open at once; one more is answered 503 and closed.
+    head: how long a connection may be open, or idle after an answer, without a whole request head.
+    body: how long the body of a request may take to arrive.
+    linger: how long the rest of a body that nobody wants is read and thrown away, so that the answer is not lost.
+    drain: how long running requests may go on while the server stops.
+    """
+
+    connections: int = 800
+    head: float = 20.0
+    body: float = 30.0
+    linger: float = 2.0
+    drain: float = 15.0
+
+
+_LIMITS: Final = web.AppKey("limits", Limits)
+_STOPPING: Final = web.AppKey("stopping", asyncio.Event)
+
+
+class Server:
+    """One service's server. Cannot be started twice."""
+
+    def __init__(
+        self,
+        service: str,
+        routes: Sequence[web.AbstractRouteDef],
+        troubles: Callable[[], Sequence[str]],
+        limits: Limits | None = None,
+    ) -> None:
+        """`troubles` says why the service is not ready; it is asked at each GET /readyz."""
+        self._service = service
+        self._troubles = troubles
+        self._limits = limits or Limits()
+        self._app = web.Application(middlewares=[_observe, answer_problems])
+        self._app[_LIMITS] = self._limits
+        self._app[_STOPPING] = asyncio.Event()
+        self._app.add_routes([web.get("/healthz", self._healthz), web.get("/readyz", self._readyz), *routes])
+        self._app.on_response_prepare.append(_stamp)
+        self._runner = web.AppRunner(
+            self._app,
+            access_log=None,
+            keepalive_timeout=self._limits.head,
+            lingering_time=self._limits.linger,
+            shutdown_timeout=self._limits.drain,
+            max_line_size=8190,
+            max_field_size=8190,
+            max_headers=64,
+            auto_decompress=False,
+        )
+        self._listener: asyncio.Server | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on; the one it got, where 0 was asked for."""
+        if self._listener is None:
+            msg = "the server has not been started"
+            raise RuntimeError(msg)
+        return int(self._listener.sockets[0].getsockname()[1])
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen. Raises OSError when the address is taken."""
+        await self._runner.setup()
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(self._protocol, host, port, backlog=512)
+        log.info("listening", service=self._service, host=host, port=self.port)
+
+    async def stop(self) -> None:
+        """Accept nothing more, let running requests finish (those that wait for something answer now), and close."""
+        self._app[_STOPPING].set()
+        if self._listener is not None:
+            self._listener.close()
+        await self._runner.cleanup()
+
+    def _protocol(self) -> asyncio.BaseProtocol:
+        server = self._runner.server
+        if server is None or len(server.connections) >= self._limits.connections:
+            return _Full()
+        return server()
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return json_response({"alive": True, "service": self._service})
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        troubles = list(self._troubles())
+        if not troubles:
+            return json_response({"ready": True, "service": self._service})
+        raise ProblemError(
+            "not-ready",
+            "; ".join(troubles),
+            members={"ready": False, "service": self._service, "troubles": troubles},
+            headers={"Retry-After": str(RETRY_AFTER)},
+        )
+
+
+def json_response(document: object, *, status: int = 200) -> web.Response:
+    """An answer of JSON, its members sorted."""
+    return json_bytes(orjson.dumps(document, option=orjson.OPT_SORT_KEYS), status=status)
+
+
+def json_bytes(body: bytes, *, status: int = 200) -> web.Response:
+    """An answer of JSON that is bytes already."""
+    return web.Response(status=status, body=body, content_type="application/json")
+
+
+async def read_body(request: web.Request, limit: int) -> bytes:
+    """The body, of at most `limit` bytes. Raises ProblemError: 413, 408, 415 for a compressed body, 400 for half a one."""
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
+        raise ProblemError("media-type-unsupported", "bodies are not compressed (Content-Encoding: identity)")
+    if (request.content_length or 0) > limit:
+        raise _too_large(limit)
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(request.app[_LIMITS].body):
+            async for chunk in request.content.iter_any():
+                size += len(chunk)
+                if size > limit:
+                    raise _too_large(limit)
+                chunks.append(chunk)
+    except TimeoutError as error:
+        seconds = request.app[_LIMITS].body
+        raise ProblemError("body-timeout", f"the body did not arrive within {seconds:g} s") from error
+    except web.RequestPayloadError as error:
+        raise ProblemError("body-incomplete", "the body ended too early or is not framed as HTTP asks") from error
+    return b"".join(chunks)
+
+
+def expecting(limit: int) -> Callable[[web.Request], Awaitable[web.StreamResponse | None]]:
+    """A route's `expect_handler`: a body that is too large is not asked for (100-continue), so it is never sent."""
+
+    async def ask(request: web.Request) -> web.StreamResponse | None:
+        if (request.content_length or 0) <= limit:
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0
+        return None
+
+    return ask
+
+
+async def patient(request: web.Request, awaited: "asyncio.Future[T]", seconds: float | None) -> T | None:
+    """The result, if it comes in time and before the server stops; else None, and it is cancelled."""
+    stopping = asyncio.ensure_future(request.app[_STOPPING].wait())
+    try:
+        await asyncio.wait({awaited, stopping}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        return awaited.result() if awaited.done() else None
+    finally:
+        stopping.cancel()
+        awaited.cancel()
+
+
+class _Full(asyncio.Protocol):
+    """What a connection over the limit meets."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Say so and close."""
+        if isinstance(transport, asyncio.Transport):
+            transport.write(_FULL)
+            transport.close()
+
+
+@web.middleware
+async def _observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request its id, and log it when it is over."""
+    begun = time.perf_counter()
+    given = request.headers.get(REQUEST_ID, "")
+    request_id = given if _SANE_ID.fullmatch(given) else token_hex(8)
+    request[REQUEST_ID] = request_id
+    structlog.contextvars.bind_contextvars(request=request_id)
+    response = await handler(request)
+    milliseconds = round((time.perf_counter() - begun) * 1000, 1)
+    say = log.debug if request.path in _PROBES else log.info
+    say("http", method=request.method, path=request.path, status=response.status, ms=milliseconds)
+    return response
+
+
+async def _stamp(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers[REQUEST_ID] = request.get(REQUEST_ID, "")
+    response.headers[hdrs.SERVER] = "liandong"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+
+
+def _too_large(limit: int) -> ProblemError:
+    return ProblemError("body-too-large", f"a body is at most {limit} bytes", members={"limit": limit})

@@ -1,0 +1,230 @@
+"""The `liandong` command. Each command imports what it needs when it runs, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from connectors.errors import ConnectorError
+from contracts.errors import ContractError
+
+if TYPE_CHECKING:
+    from connectors.kafka.settings import KafkaSettings
+    from services.cli.dlq import Letter
+
+DATA: Final = click.Path(file_okay=False, path_type=Path)
+
+
+class Commands(click.Group):
+    """A group whose commands tell a user what is wrong in words, never as a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; turn our own errors into a message and exit code 1."""
+        try:
+            return super().invoke(ctx)
+        except (ConnectorError, ContractError, OSError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """联动 Liandong: the bus between city-management enforcement bureaus and the agencies around them."""
+
+
+@main.command()
+@click.option("--data", type=DATA, default=Path("liandong-data"), show_default=True, help="Where everything is kept.")
+@click.option("--port", default=8700, show_default=True, help="The gateway's port; the services take the next three.")
+@click.option("--bus", default="310112-bus", show_default=True, envvar="LIANDONG_BUS", help="The code of this bus.")
+def up(data: Path, port: int, bus: str) -> None:
+    """Run engines and services in the foreground until Ctrl-C; what dies is started again. Data survives."""
+    from services.cli.stack import Ports, Stack
+
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    with Stack(data, ports=Ports.from_base(port), bus=bus, say=click.echo) as stack:
+        versions = ", ".join(f"{name} {version}" for name, version in stack.versions().items())
+        click.echo(f"engines      {versions}")
+        click.echo(f"agencies     {stack.url}/v1/  (the one address that they need)")
+        click.echo(f"kafka        {stack.kafka.bootstrap}")
+        click.echo(f"contracts    {stack.contracts}")
+        click.echo(f"keys         {stack.keys}")
+        click.echo(f"logs         {stack.data / 'logs'}")
+        click.echo("running; Ctrl-C ends it")
+        stopping.wait()
+        click.echo("ending")
+
+
+@main.command()
+@click.argument("services", nargs=-1, required=True)
+def run(services: tuple[str, ...]) -> None:
+    """Run one or more services in this process: gateway, transfers, delivery, audit."""
+    from connectors.kafka.settings import KafkaSettings
+    from services.kernel import log
+    from services.kernel.process import known_services, run_services
+    from services.kernel.settings import Settings
+
+    unknown = sorted(set(services) - known_services())
+    if unknown:
+        raise click.BadParameter(f"no service {', '.join(unknown)}; there are {', '.join(sorted(known_services()))}")
+    kafka, settings = KafkaSettings.from_environment(), Settings()
+    if kafka is None or not settings.postgres:
+        raise click.UsageError("set LIANDONG_KAFKA and LIANDONG_POSTGRES, or use `liandong up`, which brings both")
+    log.configure()
+    asyncio.run(run_services(services, settings, kafka))
+
+
+@main.command()
+def provision() -> None:
+    """Create or verify topics, tables and the bus's key; refuse, naming the difference, what does not fit."""
+    from connectors.kafka.settings import KafkaSettings
+    from services.cli.provisioning import ensure_bus_key
+    from services.cli.provisioning import provision as make
+    from services.kernel.settings import Settings
+
+    kafka, settings = KafkaSettings.from_environment(), Settings()
+    if kafka is None or not settings.postgres:
+        raise click.UsageError("set LIANDONG_KAFKA and LIANDONG_POSTGRES to the engines to provision")
+    done = ensure_bus_key(settings.bus, settings.keys, settings.contracts)
+    done += make(kafka, settings.postgres, settings.contracts)
+    click.echo("\n".join(done) if done else "everything is there and fits")
+
+
+@main.command()
+@click.argument("url")
+def health(url: str) -> None:
+    """Exit 0 if a service's /readyz answers that it is ready, else say why not and exit 1. For health checks."""
+    from services.cli.stack import trouble
+
+    why = trouble(url)
+    if why:
+        raise click.ClickException(why)
+
+
+@main.group()
+def agency() -> None:
+    """Agencies of this bus."""
+
+
+@agency.command("new")
+@click.argument("code")
+@click.option("--data", type=DATA, default=Path("liandong-data"), show_default=True)
+@click.option("--keys", type=DATA, help="Where the private key goes (default: DATA/keys).")
+@click.option("--contracts", type=DATA, help="The overlay that gets the entry (default: DATA/contracts).")
+@click.option("--name", help="The agency's name, if Liandong does not know the code.")
+@click.option("--home", help="The bus that hosts it, if Liandong does not know the code.")
+def agency_new(
+    code: str, data: Path, keys: Path | None, contracts: Path | None, name: str | None, home: str | None
+) -> None:
+    """Make a key pair for an agency and put the public half into its contract."""
+    from services.cli.agencies import new_agency
+
+    key = new_agency(code, keys or data / "keys", contracts or data / "contracts", name=name, home=home)
+    click.echo(f"{key.kid}: private key in {(keys or data / 'keys') / f'{key.kid}.pem'} (mode 600)")
+
+
+@main.command("verify-event")
+@click.argument("file", type=click.File("rb"))
+@click.option("--contracts", type=DATA, envvar="LIANDONG_CONTRACTS", help="The overlay with the agencies' keys.")
+@click.option("--data", type=DATA, default=Path("liandong-data"), show_default=True)
+def verify_event(file: click.utils.LazyFile, contracts: Path | None, data: Path) -> None:
+    """Verify the signature of an event or of a cut copy of one; say who signed it and what is withheld."""
+    from services.cli.verify import verify
+
+    ok, lines = verify(file.read(), contracts or data / "contracts")
+    click.echo("\n".join(lines))
+    if not ok:
+        sys.exit(1)
+
+
+@main.group()
+def dlq() -> None:
+    """Dead letters: records that a service could not handle. Uses LIANDONG_KAFKA."""
+
+
+@dlq.command("list")
+@click.option("--json", "as_json", is_flag=True)
+def dlq_list(as_json: bool) -> None:
+    """List the dead letters that nobody has dealt with, oldest first."""
+    from services.cli.dlq import letters
+
+    found = letters(_kafka())
+    if as_json:
+        click.echo(json.dumps([_letter(letter) for letter in found], ensure_ascii=False))
+        return
+    for letter in found:
+        click.echo(f"{letter.id}  {letter.letter.time:%Y-%m-%d %H:%M:%S}  {letter.letter.reason}")
+    click.echo(f"{len(found)} dead letter(s)")
+
+
+@dlq.command("show")
+@click.argument("id_", metavar="ID")
+def dlq_show(id_: str) -> None:
+    """Show one dead letter: where it came from, why it is dead, and its value."""
+    from services.cli.dlq import find
+
+    click.echo(json.dumps(_letter(find(_kafka(), id_), value=True), ensure_ascii=False, indent=2))
+
+
+@dlq.command("retry")
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+def dlq_retry(ids: tuple[str, ...]) -> None:
+    """Put records back into their topics, to be handled again."""
+    from services.cli.dlq import find, retry
+
+    retry(_kafka(), [find(_kafka(), id_) for id_ in ids])
+    click.echo(f"{len(ids)} put back")
+
+
+@dlq.command("drop")
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+def dlq_drop(ids: tuple[str, ...]) -> None:
+    """Give records up: a held submission becomes a rejection that its submitter sees."""
+    from services.cli.dlq import drop, find
+
+    drop(_kafka(), [find(_kafka(), id_) for id_ in ids])
+    click.echo(f"{len(ids)} dropped")
+
+
+def _kafka() -> KafkaSettings:
+    kafka = KafkaSettings.from_environment()
+    if kafka is None:
+        raise click.UsageError("set LIANDONG_KAFKA to the cluster; `liandong up` prints it")
+    return kafka
+
+
+def _letter(letter: Letter, *, value: bool = False) -> dict[str, object]:
+    dead = letter.letter
+    shown: dict[str, object] = {
+        "id": letter.id,
+        "group": dead.group,
+        "topic": dead.record.topic,
+        "partition": dead.record.partition,
+        "offset": dead.record.offset,
+        "error": dead.reason.error,
+        "reason": dead.reason.text,
+        "time": dead.time.isoformat(),
+    }
+    return shown | {"value": dead.record.value.decode("utf-8", "replace")} if value else shown
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--data", type=DATA, help="Keep the data here instead of a folder that goes away.")
+def demo(as_json: bool, data: Path | None) -> None:
+    """Play one case end to end on real engines: construction waste at the border of 闵行 and 青浦."""
+    from services.cli.demo import play
+
+    if not play(as_json=as_json, data=data):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

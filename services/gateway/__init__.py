@@ -1,0 +1,1 @@
+"""Hop 1: takes submissions over HTTP, and is the one address that integrators need."""

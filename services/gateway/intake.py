@@ -1,0 +1,65 @@
+"""The gateway's checks of a submission; pure. A courtesy to the caller: the registrar decides by its own.
+
+They come in a fixed order, and the first that fails is the answer: schema (every violation at once), signature, signer,
+time, agreement. None of them refuses what the registrar would register.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from contracts.agreements import Agreements
+from contracts.canonical import Document
+from contracts.codec import Event, content_digest, decode, verify_event
+from contracts.errors import InvalidEvent, NoAgreement, SignatureError, Violation
+from contracts.library import Contracts
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """An event that passed the checks, the topic of its registrar, and the digest of its content."""
+
+    event: Event
+    topic: str
+    digest: str
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What the gateway knows it by: (source, id, digest)."""
+        return (*self.event.key, self.digest)
+
+
+def check(document: Document, contracts: Contracts, now: datetime, tolerance: timedelta) -> Submission:
+    """The submission, if it may go on. Raises InvalidEvent, SignatureError or NoAgreement."""
+    event = decode(document)
+    topic = contracts.topics.submissions_for(event.envelope.kind)
+    if topic is None:
+        raise _invalid("kind-unknown", "/kind", f"no registrar of this bus decides {event.envelope.kind}")
+    _require_signer(event, contracts, now)
+    if event.envelope.time > now + tolerance:
+        raise _invalid("time-in-future", "/time", f"{event.envelope.time.isoformat()} is ahead of {now.isoformat()}")
+    _require_agreement(event, contracts.agreements, now)
+    return Submission(event, topic, content_digest(document))
+
+
+def _require_signer(event: Event, contracts: Contracts, now: datetime) -> None:
+    signer = verify_event(event.document, contracts.agencies, now)
+    source = event.envelope.source
+    if signer != source:
+        raise SignatureError(f"signed by {signer}, but its source is {source}", "source-mismatch")
+
+
+def _require_agreement(event: Event, agreements: Agreements, now: datetime) -> None:
+    """Deny at once an agency that no agreement names for this kind. Who may address whom, the registrar knows."""
+    source, kind = event.envelope.source, event.envelope.kind
+    named = any(
+        kind in item.kinds
+        and item.in_force(now)
+        and source in {*item.senders, *item.recipients, *item.copied, *item.supervisors, item.arbiter}
+        for item in agreements.by_id.values()
+    )
+    if not named:
+        raise NoAgreement(f"no agreement in force gives {source} a part in a {kind}")
+
+
+def _invalid(code: str, pointer: str, detail: str) -> InvalidEvent:
+    return InvalidEvent(code, [Violation(pointer, code, detail)])

@@ -1,0 +1,246 @@
+"""What became of submissions: followed from topic `outcomes` into a table, looked up, and waited for.
+
+A row is one content of one (source, id). `held` gives way to a receipt or rejection; those never change.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import psycopg
+import structlog
+
+from connectors.kafka.consume import Partition, Reason, Record
+from connectors.postgres.pool import Pool
+from contracts.canonical import parse_object
+from contracts.errors import MalformedJson
+from contracts.records import HELD, OutcomeName
+
+log = structlog.stdlib.get_logger(__name__)
+
+Key: TypeAlias = tuple[str, str, str]
+"""(source, id, digest of the content)."""
+
+ID_REUSED: Final = "id-reused"
+"""The code of a rejection because the (source, id) belongs to another content."""
+
+_CHANNEL: Final = "gateway_outcomes"
+_OUTCOMES: Final[Mapping[str, OutcomeName]] = {"receipt": "receipt", "rejection": "rejection", "held": "held"}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a submission: `document` is the sealed outcome, the very bytes that the bus signed."""
+
+    key: Key
+    name: OutcomeName
+    code: str | None
+    document: bytes
+
+    @property
+    def final(self) -> bool:
+        """Whether it stays."""
+        return self.name != HELD
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a (source, id): its slip, if the gateway kept it, and its outcome, if there is one yet."""
+
+    slip: bytes | None
+    outcome: Outcome | None
+
+
+def read_outcome(value: bytes) -> Outcome:
+    """The outcome in a record of topic `outcomes`. Raises MalformedJson."""
+    document = parse_object(value)
+    source, id_, digest = (document.get(name) for name in ("source", "id", "digest"))
+    name, code = document.get("outcome"), document.get("code")
+    if not (isinstance(source, str) and isinstance(id_, str) and isinstance(digest, str) and isinstance(name, str)):
+        raise MalformedJson("an outcome names its source, id, digest and outcome")
+    if name not in _OUTCOMES:
+        raise MalformedJson(f"{name!r} is not an outcome")
+    return Outcome((source, id_, digest), _OUTCOMES[name], code if isinstance(code, str) else None, value)
+
+
+class Store:
+    """The table of submissions. Raises psycopg's errors; `connectors.postgres.pool.transient` tells which pass."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def accepted(self, slips: Mapping[Key, bytes]) -> None:
+        """Keep the slips of accepted submissions; the first slip of a content stays."""
+        await self._run(_ACCEPT, (*_columns(slips), list(slips.values())))
+
+    async def settle(self, outcomes: Sequence[Outcome]) -> None:
+        """Store outcomes, in the order they came, and wake who waits for them in any process."""
+        newest: dict[Key, Outcome] = {}
+        for outcome in outcomes:
+            if outcome.key not in newest or not newest[outcome.key].final:
+                newest[outcome.key] = outcome
+        values = list(newest.values())
+        names, codes = [item.name for item in values], [item.code for item in values]
+        await self._run(_SETTLE, (*_columns(newest), names, codes, [item.document for item in values]))
+
+    async def final(self, ids: Collection[tuple[str, str]]) -> list[Outcome]:
+        """The final outcomes of these (source, id), whatever their content."""
+        columns = ([source for source, _ in ids], [id_ for _, id_ in ids])
+        return [_outcome(row) for row in await self._run(_FINAL, columns)]
+
+    async def outcomes(self, keys: Collection[Key]) -> list[Outcome]:
+        """The outcomes that these submissions have by now."""
+        return [_outcome(row) for row in await self._run(_OUTCOMES_OF, _columns(keys))]
+
+    async def known(self, source: str, id_: str) -> Known | None:
+        """What is known of a (source, id). A later content under the same id never hides the first."""
+        rows = await self._run(_KNOWN, (source, id_))
+        if not rows:
+            return None
+        slip, *columns = rows[0]
+        return Known(slip, _outcome(tuple(columns)) if columns[3] else None)
+
+    async def _run(self, query: str, parameters: Sequence[object]) -> list[tuple[object, ...]]:
+        async with self._pool.connection(timeout=2) as connection:
+            cursor = await connection.execute(query, parameters)
+            return await cursor.fetchall() if cursor.description else []
+
+
+class OutcomeHandler:
+    """The handler of the consumer of topic `outcomes`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def handle(self, batch: Sequence[Record]) -> None:
+        """Store a batch. Raises MalformedJson for a record that holds no outcome."""
+        await self._store.settle([read_outcome(record.value) for record in batch])
+
+    async def hold(self, record: Record, reason: Reason) -> None:
+        """Nobody waits for what cannot be read; the dead letter is all there is."""
+        log.error("unreadable outcome", record=str(record), reason=str(reason))
+
+    def assigned(self, partitions: frozenset[Partition]) -> None:
+        """Nothing is remembered between batches."""
+
+    def revoked(self, partitions: frozenset[Partition]) -> None:
+        """Nothing to forget."""
+
+
+class Waiting:
+    """Those who wait for an outcome. One connection listens to PostgreSQL; a slow look catches what it missed."""
+
+    def __init__(self, url: str, store: Store, *, look_every: float = 1.0) -> None:
+        """`look_every`: seconds."""
+        self._url = url
+        self._store = store
+        self._look_every = look_every
+        self._waiters: dict[Key, set[asyncio.Future[Outcome]]] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._trouble: str | None = "not started"
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nobody is woken, in words."""
+        return self._trouble
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._task = asyncio.create_task(self._listen_always(), name="gateway: outcomes")
+
+    async def stop(self) -> None:
+        """End that. Who still waits is not woken any more."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    def outcome(self, key: Key) -> "asyncio.Future[Outcome]":
+        """The outcome of a submission that is on its way; ask before it is sent. Cancel it when no longer wanted."""
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiters.setdefault(key, set()).add(future)
+        future.add_done_callback(lambda done: self._forget(key, done))
+        return future
+
+    def _forget(self, key: Key, future: "asyncio.Future[Outcome]") -> None:
+        waiters = self._waiters.get(key, set())
+        waiters.discard(future)
+        if not waiters:
+            self._waiters.pop(key, None)
+
+    async def _listen_always(self) -> None:
+        while True:
+            try:
+                await self._listen()
+            except (psycopg.Error, OSError, TimeoutError) as error:
+                if self._trouble is None:
+                    log.warning("PostgreSQL does not answer", reason=str(error))
+                self._trouble = "PostgreSQL does not answer"
+            await asyncio.sleep(0.5)
+
+    async def _listen(self) -> None:
+        connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True, connect_timeout=5)
+        async with connection:
+            await connection.execute(f"LISTEN {_CHANNEL}")
+            self._trouble = None
+            while True:
+                await self._wake()
+                async for _ in connection.notifies(timeout=self._look_every, stop_after=1):
+                    pass
+
+    async def _wake(self) -> None:
+        if not self._waiters:
+            return
+        for outcome in await self._store.outcomes(list(self._waiters)):
+            for future in list(self._waiters.get(outcome.key, ())):
+                if not future.done():
+                    future.set_result(outcome)
+
+
+def _columns(keys: Collection[Key]) -> tuple[list[str], list[str], list[str]]:
+    return [key[0] for key in keys], [key[1] for key in keys], [key[2] for key in keys]
+
+
+def _outcome(row: tuple[object, ...]) -> Outcome:
+    source, id_, digest, name, code, document = row
+    assert isinstance(document, bytes)
+    return Outcome((str(source), str(id_), str(digest)), _OUTCOMES[str(name)], str(code) if code else None, document)
+
+
+_ACCEPT: Final = """
+    INSERT INTO gateway.submissions AS s (source, id, digest, slip)
+    SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::bytea[])
+    ON CONFLICT (source, id, digest) DO UPDATE SET slip = EXCLUDED.slip WHERE s.slip IS NULL
+"""
+
+_SETTLE: Final = f"""
+    WITH settled AS (
+        INSERT INTO gateway.submissions AS s (source, id, digest, outcome, code, document)
+        SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[])
+        ON CONFLICT (source, id, digest) DO UPDATE
+        SET outcome = EXCLUDED.outcome, code = EXCLUDED.code, document = EXCLUDED.document
+        WHERE s.outcome IS NULL OR s.outcome = 'held'
+    )
+    SELECT pg_notify('{_CHANNEL}', '')
+"""
+
+_FINAL: Final = """
+    SELECT s.source, s.id, s.digest, s.outcome, s.code, s.document
+    FROM unnest(%s::text[], %s::text[]) AS k (source, id) JOIN gateway.submissions s USING (source, id)
+    WHERE s.outcome IN ('receipt', 'rejection')
+"""
+
+_OUTCOMES_OF: Final = """
+    SELECT s.source, s.id, s.digest, s.outcome, s.code, s.document
+    FROM unnest(%s::text[], %s::text[], %s::text[]) AS k (source, id, digest)
+    JOIN gateway.submissions s USING (source, id, digest)
+    WHERE s.outcome IS NOT NULL
+"""
+
+_KNOWN: Final = f"""
+    SELECT slip, source, id, digest, outcome, code, document FROM gateway.submissions
+    WHERE source = %s AND id = %s
+    ORDER BY code IS NOT DISTINCT FROM '{ID_REUSED}', outcome IS NULL LIMIT 1
+"""
