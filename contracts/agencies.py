@@ -95,5 +95,3 @@ def _public(agency: str, entry: KeyEntry) -> PublicKey:
         valid_to=entry.valid_to,
         revoked=entry.revoked,
     )
-
-

@@ -1,6 +1,7 @@
 """Bytes in and out: strict JSON, its canonical form (RFC 8785), and digests of it."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from typing import cast
 
@@ -25,12 +26,15 @@ def canonical(value: JsonValue | Mapping[str, JsonValue]) -> bytes:
 
 
 def parse(body: bytes) -> JsonValue:
-    """Parse JSON. Raises MalformedJson for what is not JSON, too deep, or cannot be canonical."""
+    """Parse JSON. Raises MalformedJson for what is not JSON, too deep, names a member twice, or cannot be canonical."""
     try:
         value = cast("JsonValue", orjson.loads(body))
     except orjson.JSONDecodeError as error:
         raise MalformedJson(f"not JSON: {error}") from error
     require_canonical(value)
+    # orjson keeps the last of two members with one name, silently; what is canonical already cannot hold two.
+    if canonical(value) != body:
+        json.loads(body, object_pairs_hook=_distinct)
     return value
 
 
@@ -58,6 +62,14 @@ def require_canonical(value: JsonValue, depth: int = 0) -> None:
         raise MalformedJson("numbers are whole: money in 分, quantities as decimal strings")
     elif isinstance(value, int) and not isinstance(value, bool) and abs(value) > _SAFE_INTEGER:
         raise MalformedJson("a whole number is at most 2^53 - 1 in size")
+
+
+def _distinct(members: list[tuple[str, JsonValue]]) -> None:
+    seen: set[str] = set()
+    for name, _ in members:
+        if name in seen:
+            raise MalformedJson(f"member {name[:40]!r} comes twice")
+        seen.add(name)
 
 
 def digest(value: JsonValue | Mapping[str, JsonValue]) -> str:

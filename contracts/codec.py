@@ -1,7 +1,7 @@
 """From bytes to a typed event and back: the one place where an event is decoded, signed, verified and cut.
 
-    document  = the JSON object of a CloudEvent, as submitted or registered
-    Event     = a document that keeps to its schema, with its typed envelope and fact
+document  = the JSON object of a CloudEvent, as submitted or registered
+Event     = a document that keeps to its schema, with its typed envelope and fact
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -143,7 +143,9 @@ def _envelope(document: Document, envelope_type: type[Envelope]) -> tuple[Envelo
     if kind_of(envelope.type) not in {envelope.kind, COMMON_KIND}:
         return envelope, [Violation("/kind", "kind-mismatch", f"{envelope.type} is not a fact of {envelope.kind}")]
     if envelope.kind not in kinds():
-        return envelope, [Violation("/kind", "kind-unknown", f"there is no kind {envelope.kind!r}; known: {', '.join(kinds())}")]
+        return envelope, [
+            Violation("/kind", "kind-unknown", f"there is no kind {envelope.kind!r}; known: {', '.join(kinds())}")
+        ]
     return envelope, []
 
 
@@ -204,4 +206,3 @@ def _wrong_code(system: str, value: object, pointer: str) -> list[Violation]:
         except CodeError as error:
             found.append(Violation(pointer, "code-invalid", str(error)))
     return found
-

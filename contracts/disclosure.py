@@ -14,7 +14,7 @@ from typing import get_args
 from pydantic import BaseModel, JsonValue
 from pydantic.fields import FieldInfo
 
-from contracts.canonical import Document, canonical
+from contracts.canonical import canonical
 from contracts.errors import DisclosureError
 from events.envelope import DIGEST, SALTS
 from events.fact import Fact
@@ -28,9 +28,7 @@ def classified(fact: type[BaseModel], data: Mapping[str, JsonValue]) -> dict[str
     return dict(_walk(fact, data, ""))
 
 
-def salted(
-    fact: type[Fact], data: Mapping[str, JsonValue], salt: Callable[[], str]
-) -> dict[str, JsonValue]:
+def salted(fact: type[Fact], data: Mapping[str, JsonValue], salt: Callable[[], str]) -> dict[str, JsonValue]:
     """`data` with a fresh salt for each classified member; `salt` returns base64url text of 128 random bits."""
     bare = {name: value for name, value in data.items() if name != SALTS}
     salts: dict[str, JsonValue] = {pointer: salt() for pointer in classified(fact, bare)}
@@ -48,9 +46,7 @@ def blinded(data: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     return form
 
 
-def cut(
-    fact: type[Fact], data: Mapping[str, JsonValue], allowed: Collection[FieldClass]
-) -> dict[str, JsonValue]:
+def cut(fact: type[Fact], data: Mapping[str, JsonValue], allowed: Collection[FieldClass]) -> dict[str, JsonValue]:
     """A copy of `data` from which the members of classes outside `allowed` are withheld."""
     form, salts = _copy(data)
     kept: dict[str, JsonValue] = {}
@@ -113,12 +109,12 @@ def _withhold(form: dict[str, JsonValue], pointer: str, salt: str) -> None:
     parent: JsonValue = form
     try:
         for part in path:
-            parent = parent[int(part)] if isinstance(parent, list) else parent[part]  # type: ignore[index,call-overload]
+            parent = parent[int(part)] if isinstance(parent, list) else parent[part]  # type: ignore[index]
         key = int(name) if isinstance(parent, list) else name
-        value = parent[key]  # type: ignore[index,call-overload]
+        value = parent[key]  # type: ignore[index]
     except (KeyError, IndexError, ValueError, TypeError) as error:
         raise DisclosureError(f"{pointer} has a salt but is not there", pointer) from error
-    parent[key] = {DIGEST: _digest(salt, name, value)}  # type: ignore[index,call-overload]
+    parent[key] = {DIGEST: _digest(salt, name, value)}  # type: ignore[index]
 
 
 def _digest(salt: str, name: str, value: JsonValue) -> str:
@@ -144,7 +140,9 @@ def _members(value: JsonValue | Mapping[str, JsonValue], pointer: str) -> Iterat
         yield from _members(item, here)
 
 
-def _walk(model: type[BaseModel], data: JsonValue | Mapping[str, JsonValue], pointer: str) -> Iterator[tuple[str, FieldClass]]:
+def _walk(
+    model: type[BaseModel], data: JsonValue | Mapping[str, JsonValue], pointer: str
+) -> Iterator[tuple[str, FieldClass]]:
     if not isinstance(data, Mapping):
         return
     for name, field in model.model_fields.items():

@@ -17,7 +17,6 @@ class Topic(ContractPart):
 
     name: str
     title: str
-    hop: int | None = None
     kinds: tuple[str, ...] = ()
     key: str
     value: str

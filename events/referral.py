@@ -12,7 +12,6 @@ from events.parts import (
     Attachment,
     Circumstances,
     Citation,
-    CompetentBody,
     Contact,
     Goods,
     GoodsReceipt,
@@ -103,6 +102,15 @@ class Dossier(Part):
     """有关检验报告或者鉴定结论"""
     other: tuple[Attachment, ...] = ()
     """其他有关涉嫌犯罪的材料"""
+
+    def unsettled(self) -> dict[str, str]:
+        """The items that the gate asks for and that are not settled: name to title."""
+        items = {name: getattr(self, name) for name in type(self).model_fields if name != "other"}
+        return {
+            name: type(self).model_fields[name].description or name
+            for name, item in items.items()
+            if item is None or not item.settled
+        }
 
 
 Group = Annotated[tuple[Officer, ...], Field(min_length=2)]
@@ -265,8 +273,6 @@ class Forwarded(Fact):
     """其同级检察院"""
     ground: Ground
     """转送理由"""
-    competent_body: CompetentBody | None = None
-    """有管辖权的机关"""
 
 
 class Filed(Fact):

@@ -198,8 +198,6 @@ class Forwarded(Fact):
     """接收单位"""
     ground: Ground
     """转送理由"""
-    competent_body: CompetentBody | None = None
-    """有管辖权的机关"""
     legal_basis: tuple[Citation, ...] = ()
     """转送依据"""
     attachments: tuple[Attachment, ...] = ()

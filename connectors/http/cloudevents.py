@@ -10,7 +10,6 @@ from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
 from contracts.canonical import Document, canonical, parse
-from contracts.errors import MalformedJson
 
 STRUCTURED: Final = "application/cloudevents+json"
 BATCHED: Final = "application/cloudevents-batch+json"
@@ -26,19 +25,23 @@ _SAFE: Final = "!#$&'()*+,-./:;<=>?@[]^_`{|}~"
 """Printable ASCII but for space, the double quote and the percent sign."""
 
 
-class MediaTypeUnsupported(Exception):
-    """The body's type is none that the binding knows; the message lists those."""
+class BindingError(Exception):
+    """A request that holds no event in any mode of the binding; `code` is stable."""
+
+    def __init__(self, message: str, code: str = "cloudevent-malformed") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 def read(content_type: str, headers: Iterable[tuple[str, str]], body: bytes) -> list[object] | Document:
     """The event of a request, or the items of a batch (which need not be objects yet).
 
-    Raises MediaTypeUnsupported, or MalformedJson, also for an attribute that cannot be read.
+    Raises BindingError (cloudevent-malformed, media-type-unsupported) or MalformedJson.
     """
     media_type, charset = _media_type(content_type)
     attributes = [(name.lower(), value) for name, value in headers if name.lower().startswith(_PREFIX)]
     if media_type not in {STRUCTURED, BATCHED, JSON} or charset not in {"", "utf-8"}:
-        raise MediaTypeUnsupported(f"send {STRUCTURED}, {BATCHED}, or {JSON}, in UTF-8")
+        raise BindingError(f"send {STRUCTURED}, {BATCHED} or {JSON}, in UTF-8", "media-type-unsupported")
     if media_type == JSON and attributes:
         return {**_attributes(attributes), "datacontenttype": JSON, "data": parse(body)}
     value = parse(body)
@@ -46,7 +49,7 @@ def read(content_type: str, headers: Iterable[tuple[str, str]], body: bytes) -> 
         return value
     if media_type != STRUCTURED and isinstance(value, list):
         return list[object](value)
-    raise MalformedJson("a batch is a JSON array" if media_type == BATCHED else "an event is a JSON object")
+    raise BindingError("a batch is a JSON array" if media_type == BATCHED else "an event is a JSON object")
 
 
 def binary(document: Mapping[str, object]) -> tuple[dict[str, str], bytes]:
@@ -74,9 +77,9 @@ def _attributes(headers: Iterable[tuple[str, str]]) -> Document:
     for header, value in headers:
         name = header.removeprefix(_PREFIX)
         if name in found:
-            raise MalformedJson(f"header {header} comes twice")
+            raise BindingError(f"header {header} comes twice")
         if name in _RESERVED:
-            raise MalformedJson(f"{header} is not a header of the binary mode")
+            raise BindingError(f"{header} is not a header of the binary mode")
         found[name] = _value(header, name, value)
     return found
 
@@ -85,11 +88,11 @@ def _value(header: str, name: str, value: str) -> str | int:
     quoted = _QUOTED.fullmatch(value)
     plain = re.sub(r"\\(.)", r"\1", quoted.group(1)) if quoted else value
     if _BAD_PERCENT.search(plain):
-        raise MalformedJson(f"{header} holds a percent sign that is not followed by two hexadecimal digits")
+        raise BindingError(f"{header} holds a percent sign that is not followed by two hexadecimal digits")
     try:
         text = unquote_to_bytes(plain).decode("utf-8")
     except UnicodeError as error:
-        raise MalformedJson(f"{header} is not UTF-8, percent-encoded") from error
+        raise BindingError(f"{header} is not UTF-8, percent-encoded") from error
     if name in _INTEGERS and _INTEGER.fullmatch(text):
         return int(text)
     return text

@@ -27,7 +27,7 @@ from contracts.errors import (
     SignatureError,
     Violation,
 )
-from contracts.problems import problem
+from contracts.problems import Problem, problems
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -40,6 +40,9 @@ MAX_ERRORS: Final = 200
 
 RETRY_AFTER: Final = 2
 """Seconds after which a caller may try again what a passing trouble prevented."""
+
+_UNKNOWN: Final = Problem(title_zh="未列明的问题", title_en="A problem that this version does not know")
+"""For a rejection by a newer registrar, while a deployment is being upgraded."""
 
 _HTTP_CODES: Final = {404: "not-found", 405: "method-not-allowed"}
 
@@ -62,18 +65,21 @@ class ProblemError(Exception):
         self.detail = detail
         self.members = members or {}
         self.headers = headers or {}
-        self.status = status or problem(code).status
+        self._contract = problems().get(code, _UNKNOWN)
+        self.status = status or self._contract.status
 
     def body(self, language: Language) -> bytes:
         """The document."""
-        contract = problem(self.code)
+        contract, english = self._contract, language == "en"
         document = {
             **self.members,
             "type": URN + self.code,
-            "title": contract.title_en if language == "en" else contract.title_zh,
+            "title": contract.title_en if english else contract.title_zh,
             "status": self.status,
             "detail": self.detail,
         }
+        if words := contract.help_en if english else contract.help_zh:
+            document["help"] = words
         return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
 
     def response(self, language: Language) -> web.Response:
@@ -103,7 +109,7 @@ def of(error: ContractError) -> ProblemError:
         case DisclosureError():
             return _invalid("schema-violation", [Violation(f"/data{error.pointer}", "salts", str(error))])
         case CodeError():
-            return ProblemError("code-invalid", str(error))
+            return ProblemError("bad-parameter", str(error))
         case _:
             raise error
 

@@ -14,10 +14,10 @@ arrive in time 408. Handlers read bodies with `read_body` and nothing else, and 
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from secrets import token_hex
-from typing import Final, TypeVar
+from typing import Any, Final
 
 import orjson
 import structlog
@@ -27,8 +27,6 @@ from aiohttp.typedefs import Handler
 from connectors.http.problem import RETRY_AFTER, ProblemError, answer_problems
 
 log = structlog.stdlib.get_logger(__name__)
-
-T = TypeVar("T")
 
 REQUEST_ID: Final = "X-Request-Id"
 
@@ -181,15 +179,17 @@ def expecting(limit: int) -> Callable[[web.Request], Awaitable[web.StreamRespons
     return ask
 
 
-async def patient(request: web.Request, awaited: "asyncio.Future[T]", seconds: float | None) -> T | None:
-    """The result, if it comes in time and before the server stops; else None, and it is cancelled."""
+async def patient(
+    request: web.Request, awaited: "Collection[asyncio.Future[Any]]", seconds: float | None
+) -> None:
+    """Wait until all are done, the time is over, or the server stops. What is not done then is cancelled."""
     stopping = asyncio.ensure_future(request.app[_STOPPING].wait())
+    together = asyncio.gather(*awaited, return_exceptions=True)
     try:
-        await asyncio.wait({awaited, stopping}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        return awaited.result() if awaited.done() else None
+        await asyncio.wait({together, stopping}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopping.cancel()
-        awaited.cancel()
+        together.cancel()
 
 
 class _Full(asyncio.Protocol):

@@ -55,12 +55,13 @@ class Admin(Protocol):
 @contextmanager
 def admin(settings: KafkaSettings, timeout_ms: int = REQUEST_TIMEOUT_MS) -> Generator[Admin]:
     """A connected admin client. Raises kafka.errors.KafkaError; KafkaTimeoutError if nobody answers."""
-    client = KafkaAdminClient(
+    arguments: dict[str, Any] = {
         **settings.kafka_python(),
-        client_id="liandong-admin",
-        request_timeout_ms=timeout_ms,
-        bootstrap_timeout_ms=timeout_ms,
-    )
+        "client_id": "liandong-admin",
+        "request_timeout_ms": timeout_ms,
+        "bootstrap_timeout_ms": timeout_ms,
+    }
+    client = KafkaAdminClient(**arguments)
     with closing(cast("Admin", client)) as typed:
         yield typed
 

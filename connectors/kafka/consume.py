@@ -102,11 +102,11 @@ class _Assignment:
         return {where: offset for where, offset in self.done.items() if self.committed.get(where) != offset}
 
 
-class _Abandoned(Exception):  # noqa: N818, not an error
+class _Abandoned(Exception):
     """The rest of the batch is not ours any more; it will be delivered again, here or elsewhere."""
 
 
-class _Ended(BaseException):  # noqa: N818, not an error
+class _Ended(BaseException):
     """The process is being ended; nothing may be done after it."""
 
 
@@ -118,8 +118,7 @@ def end_process(code: int, why: str) -> None:
 
 
 class Consumer:
-    """Reads topics as a member of a group and brings every record to an end. See the module's
-    docstring.
+    """Reads topics as a member of a group and brings every record to an end, as said above.
 
     Several can run in one event loop. One cannot be started twice.
     """
@@ -603,7 +602,7 @@ class Consumer:
         raise _Ended
 
 
-class _Interrupted(Exception):  # noqa: N818, always retried
+class _Interrupted(Exception):
     """A call took too long or was cancelled from inside."""
 
 

@@ -192,19 +192,20 @@ class Group:
             return f"faust crashed: {app.crash_reason!r}"
         if app.should_stop:
             return "faust stopped"
-        try:
-            consumer = self._consumer
-        except _NotStarted:
-            return None
-        coordinator = consumer._coordinator
-        if coordinator._pending_exception is not None:
-            # aiokafka waits for a getmany() that Faust never calls: the silent stop of #175 and #1037.
-            return f"the group coordinator gave up: {coordinator._pending_exception!r}"
-        task = getattr(coordinator, "_coordination_task", None)
-        if task is not None and task.done():
-            return "the group coordinator's task has ended"
         if app._fetcher.crashed:
             return f"the fetcher crashed: {app._fetcher.crash_reason!r}"
+        return self._coordination_failure()
+
+    def _coordination_failure(self) -> str | None:
+        """What aiokafka keeps for a getmany() that Faust never calls: the silent stop of #175, #1037."""
+        try:
+            coordinator = self._consumer._coordinator
+        except _NotStarted:
+            return None
+        if coordinator._pending_exception is not None:
+            return f"the group coordinator gave up: {coordinator._pending_exception!r}"
+        if coordinator._coordination_task.done():
+            return "the group coordinator's task has ended"
         return None
 
     @property
@@ -232,8 +233,8 @@ class Group:
         self._channel.queue.clear()
         await self._listener.revoked()
 
-    async def _on_assigned(self, _app: Any, *given: Any, **_: Any) -> None:
-        assigned: Iterable[Any] = given[0]
+    async def _on_assigned(self, *given: Any, **_: Any) -> None:
+        assigned: Iterable[Any] = given[1]  # given[0] is the app
         await self._listener.assigned(frozenset((tp.topic, tp.partition) for tp in assigned))
 
 
@@ -298,7 +299,7 @@ class _Untouched(faust.Schema[Any, Any]):
     """A schema that decodes nothing: what arrives in the channel is Faust's message, as it was fetched."""
 
     def compile(self, *_: Any, **__: Any) -> Any:
-        async def decode(message: Any, *, propagate: bool = False) -> Any:
+        async def decode(message: Any, **_: Any) -> Any:
             return message
 
         return decode

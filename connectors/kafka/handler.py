@@ -34,7 +34,7 @@ class Exit(enum.IntEnum):
     """The handler's `assigned` or `revoked`, or the consumer itself, raised."""
 
 
-class Transient(Exception):  # noqa: N818, a marker for callers, read as `raise Transient`
+class Transient(Exception):
     """For handlers: this will pass, try the same batch again."""
 
 

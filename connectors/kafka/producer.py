@@ -2,12 +2,12 @@
 
 `Producer.send` returns when every in-sync replica has the message, or raises:
 
-    KafkaUnavailable   Kafka did not acknowledge within the deadline. Nothing is known about the message (it may
-                       be there all the same), so send it again: whoever reads must be ready for a
-                       duplicate.
-    KafkaRefused       Kafka (or its client) will never take this message: too large, no such topic, not allowed.
+    KafkaUnavailable   Kafka did not acknowledge within the deadline. The message may be there all
+                       the same, so send it again: readers must be ready for a duplicate.
+    KafkaRefused       Kafka (or its client) will never take it: too large, no such topic, not
+                       allowed.
 
-aiokafka ships no types and its client can end in states that it does not leave by itself (a lost
+aiokafka ships no types, and its client can end in states that it does not leave by itself (a lost
 sequence number, a dead sender task). Both are kept inside this file: a client that failed is thrown
 away and the next attempt makes a new one.
 """

@@ -1,5 +1,4 @@
-"""A record as it comes from Kafka, the reason why one could not be handled, and the dead letter
-made of both.
+"""A record as Kafka has it, why one could not be handled, and the dead letter made of both.
 
 Pure: nothing here talks to Kafka. A dead letter keeps the value, the key and the headers of the
 record unchanged and adds where it came from and what went wrong, so that it can be read, and put

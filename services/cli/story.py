@@ -124,14 +124,14 @@ transfer_receipted = transfer.Receipted(receiver="赵签收(虚构)", received_a
 
 returned = transfer.Returned(
     number="青城执退〔2026〕31号",
-    ground=Ground(code="territory", reason="倾倒车辆自闵行工地驶出, 装点和主要违法行为在闵行区。"),
+    ground=Ground(code="not-competent-territory", reason="倾倒车辆自闵行工地驶出, 装点和主要违法行为在闵行区。"),
     competent_body=CompetentBody(name="上海市闵行区城市管理行政执法局", agency=MINHANG, legal_basis=(PENALTY_LAW,)),
     legal_basis=(PENALTY_LAW,),
     contact=contact("周法制(虚构)", "021-00000002", "青浦区城管执法局法制科"),
 )
 
 disputed = transfer.Disputed(
-    ground=Ground(code="territory", reason="卸点在青浦区, 违法行为发生地以倾倒地认定。"),
+    ground=Ground(code="recipient-competent", reason="卸点在青浦区, 违法行为发生地以倾倒地认定。"),
     competent_body=CompetentBody(name="上海市青浦区城市管理行政执法局", agency=QINGPU, legal_basis=(PENALTY_LAW,)),
     arbiter=CITY,
 )

@@ -7,7 +7,7 @@ time, agreement. None of them refuses what the registrar would register.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from contracts.agreements import Agreements
+from contracts.agreements import Agreement, Agreements
 from contracts.canonical import Document
 from contracts.codec import Event, content_digest, decode, verify_event
 from contracts.errors import InvalidEvent, NoAgreement, SignatureError, Violation
@@ -33,7 +33,7 @@ def check(document: Document, contracts: Contracts, now: datetime, tolerance: ti
     event = decode(document)
     topic = contracts.topics.submissions_for(event.envelope.kind)
     if topic is None:
-        raise _invalid("kind-unknown", "/kind", f"no registrar of this bus decides {event.envelope.kind}")
+        raise _invalid("kind-elsewhere", "/kind", f"no registrar of this bus decides {event.envelope.kind}")
     _require_signer(event, contracts, now)
     if event.envelope.time > now + tolerance:
         raise _invalid("time-in-future", "/time", f"{event.envelope.time.isoformat()} is ahead of {now.isoformat()}")
@@ -49,16 +49,22 @@ def _require_signer(event: Event, contracts: Contracts, now: datetime) -> None:
 
 
 def _require_agreement(event: Event, agreements: Agreements, now: datetime) -> None:
-    """Deny at once an agency that no agreement names for this kind. Who may address whom, the registrar knows."""
+    """Deny at once an agency that no agreement names for this kind, and a letter that no agreement lets it send.
+
+    A fact `sent` addresses its recipient; with all others only the registrar knows who is already a party.
+    """
     source, kind = event.envelope.source, event.envelope.kind
-    named = any(
-        kind in item.kinds
-        and item.in_force(now)
-        and source in {*item.senders, *item.recipients, *item.copied, *item.supervisors, item.arbiter}
-        for item in agreements.by_id.values()
-    )
-    if not named:
-        raise NoAgreement(f"no agreement in force gives {source} a part in a {kind}")
+    if not any(kind in item.kinds and source in _named(item) for item in agreements.by_id.values()):
+        raise NoAgreement(f"no agreement gives {source} a part in a {kind}")
+    recipient = getattr(event.fact, "recipient", None)
+    if event.fact.name() == "sent" and isinstance(recipient, str):
+        if agreements.allowing(kind, source, recipient, now) is None:
+            raise NoAgreement(f"no agreement in force lets {source} send a {kind} to {recipient}")
+
+
+def _named(agreement: Agreement) -> set[str | None]:
+    others = (*agreement.copied, *agreement.supervisors, agreement.arbiter)
+    return {*agreement.senders, *agreement.recipients, *others}
 
 
 def _invalid(code: str, pointer: str, detail: str) -> InvalidEvent:

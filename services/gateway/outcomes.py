@@ -26,6 +26,9 @@ Key: TypeAlias = tuple[str, str, str]
 ID_REUSED: Final = "id-reused"
 """The code of a rejection because the (source, id) belongs to another content."""
 
+MAX_WAITING: Final = 5000
+"""Submissions that are waited for at once; who comes then has no longer answer than 202."""
+
 _CHANNEL: Final = "gateway_outcomes"
 _OUTCOMES: Final[Mapping[str, OutcomeName]] = {"receipt": "receipt", "rejection": "rejection", "held": "held"}
 
@@ -73,7 +76,8 @@ class Store:
 
     async def accepted(self, slips: Mapping[Key, bytes]) -> None:
         """Keep the slips of accepted submissions; the first slip of a content stays."""
-        await self._run(_ACCEPT, (*_columns(slips), list(slips.values())))
+        keys = sorted(slips)  # one order for all, so that two statements never wait for each other
+        await self._run(_ACCEPT, (*_columns(keys), [slips[key] for key in keys]))
 
     async def settle(self, outcomes: Sequence[Outcome]) -> None:
         """Store outcomes, in the order they came, and wake who waits for them in any process."""
@@ -81,9 +85,10 @@ class Store:
         for outcome in outcomes:
             if outcome.key not in newest or not newest[outcome.key].final:
                 newest[outcome.key] = outcome
-        values = list(newest.values())
+        keys = sorted(newest)
+        values = [newest[key] for key in keys]
         names, codes = [item.name for item in values], [item.code for item in values]
-        await self._run(_SETTLE, (*_columns(newest), names, codes, [item.document for item in values]))
+        await self._run(_SETTLE, (*_columns(keys), names, codes, [item.document for item in values]))
 
     async def final(self, ids: Collection[tuple[str, str]]) -> list[Outcome]:
         """The final outcomes of these (source, id), whatever their content."""
@@ -157,8 +162,10 @@ class Waiting:
             with suppress(asyncio.CancelledError):
                 await self._task
 
-    def outcome(self, key: Key) -> "asyncio.Future[Outcome]":
-        """The outcome of a submission that is on its way; ask before it is sent. Cancel it when no longer wanted."""
+    def outcome(self, key: Key) -> "asyncio.Future[Outcome] | None":
+        """The outcome of a submission; ask before it is sent, and cancel when no longer wanted. None: too many wait."""
+        if len(self._waiters) >= MAX_WAITING:
+            return None
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiters.setdefault(key, set()).add(future)
         future.add_done_callback(lambda done: self._forget(key, done))

@@ -16,6 +16,7 @@ from psycopg import sql
 from connectors.kafka.consume import Consumer, Partition, Reason
 from connectors.kafka.consume import Record as KafkaRecord
 from connectors.postgres.pool import Connection, transient
+from contracts.errors import ContractError
 from contracts.records import Record
 from contracts.topics import EVENTS
 from services.kernel.service import Runtime
@@ -23,28 +24,31 @@ from services.kernel.store import ExchangeKey, Store
 
 log = structlog.stdlib.get_logger(__name__)
 
-_RECOVER_EVERY = 30.0  # seconds
-
 
 class Applier(Protocol):
-    """What a follower does with what it follows, in the follower's transaction."""
+    """What a follower does with what it follows."""
 
-    async def apply(self, connection: Connection, records: Sequence[Record]) -> None:
-        """Take in registered events; each exchange's come in order, without a gap, and never twice."""
+    async def apply(
+        self, connection: Connection, records: Sequence[Record], others: Sequence[KafkaRecord]
+    ) -> None:
+        """Take in a batch, in the follower's transaction.
+
+        `records` are registered events; each exchange's come in order, without a gap, and never twice. `others`
+        come from topics that hold no registered events, and may come again.
+        """
         ...
 
-    async def other(self, connection: Connection, records: Sequence[KafkaRecord]) -> None:
-        """Take in records of topics that hold no registered events. They may come again."""
-        ...
-
-    async def done(self) -> None:
-        """The transaction is committed."""
+    def committed(self) -> None:
+        """The transaction of a batch is committed."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """An exchange that a follower does not carry on with, and why. `poison`: until an operator puts it back."""
+    """An exchange that a follower does not carry on with, and why.
+
+    It goes on when everything up to `sequence` can be taken in; with `poison`, when an operator puts that back.
+    """
 
     sequence: int
     reason: str
@@ -54,12 +58,21 @@ class Stop:
 class Follower:
     """The handler of a follower's consumer. `service` names the group and the schema."""
 
-    def __init__(self, runtime: Runtime, service: str, applier: Applier, topics: Sequence[str]) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        service: str,
+        applier: Applier,
+        topics: Sequence[str],
+        *,
+        recover_every: float = 30.0,
+    ) -> None:
+        """`recover_every`: seconds between two looks into the store for what stopped exchanges miss."""
         self.service = service
         self._runtime = runtime
         self._applier = applier
         self._topics = tuple(topics)
-        self._stopped_count = 0
+        self._recover_every = recover_every
         self._recovery: asyncio.Task[None] | None = None
 
     def consumer(self) -> Consumer:
@@ -83,10 +96,6 @@ class Follower:
             with suppress(asyncio.CancelledError):
                 await self._recovery
 
-    def troubles(self) -> list[str]:
-        """The exchanges that stand still, as a count."""
-        return [f"{self._stopped_count} exchange(s) stopped over a gap or poison"] if self._stopped_count else []
-
     def assigned(self, partitions: frozenset[Partition]) -> None:
         """Nothing is remembered between batches: the positions are in the database."""
 
@@ -98,23 +107,33 @@ class Follower:
         records = [Record.from_bytes(item.value) for item in batch if _holds_events(item)]
         others = [item for item in batch if not _holds_events(item)]
         async with self._runtime.pool.connection() as connection:
-            if records:
-                await self._take_in(connection, records)
-            if others:
-                await self._applier.other(connection, others)
-        await self._applier.done()
+            ready = await self._ready(connection, records) if records else []
+            await self._take_in(connection, ready, others)
+        self._applier.committed()
 
     async def hold(self, record: KafkaRecord, reason: Reason) -> None:
         """Stop the exchange of a poison event; what is behind it waits in the store."""
+        if not _holds_events(record):
+            return
         try:
             poison = Record.from_bytes(record.value)
-        except ValueError:
+        except (ValueError, ContractError):
+            # Of which exchange it is cannot be said. Its next event will show the gap.
             return
         async with self._runtime.pool.connection() as connection:
             stop = Stop(poison.sequence, str(reason), poison=True)
             await self._stop_exchange(connection, (poison.kind, poison.exchange), stop)
 
-    async def _take_in(self, connection: Connection, records: Sequence[Record]) -> None:
+    async def _take_in(
+        self, connection: Connection, records: Sequence[Record], others: Sequence[KafkaRecord]
+    ) -> None:
+        if records or others:
+            await self._applier.apply(connection, records, others)
+        if records:
+            await self._move(connection, records)
+
+    async def _ready(self, connection: Connection, records: Sequence[Record]) -> list[Record]:
+        """Those records that continue their exchanges without a hole, and what the store has to close one."""
         threads: dict[ExchangeKey, list[Record]] = {}
         for record in records:
             threads.setdefault((record.kind, record.exchange), []).append(record)
@@ -123,9 +142,7 @@ class Follower:
         ready: list[Record] = []
         for key, arrived in threads.items():
             ready += await self._next(connection, key, positions[key], arrived, stops.get(key))
-        if ready:
-            await self._applier.apply(connection, ready)
-            await self._move(connection, ready)
+        return ready
 
     async def _next(
         self,
@@ -135,36 +152,38 @@ class Follower:
         arrived: Sequence[Record],
         stop: Stop | None,
     ) -> list[Record]:
-        """The arrived records that continue the exchange without a hole."""
-        fresh = sorted(
-            {record.sequence: record for record in arrived if record.sequence > position}.items(),
-        )
-        if not fresh or (stop is not None and stop.poison and fresh[0][0] > position + 1):
+        fresh = {record.sequence: record for record in arrived if record.sequence > position}
+        if not fresh or (stop is not None and stop.poison and min(fresh) > stop.sequence):
             return []
-        records = [record for _, record in fresh]
+        records = [fresh[sequence] for sequence in sorted(fresh)]
         whole = _gapless(position, records)
         if stop is None and len(whole) == len(records):
             return whole
-        seen = records[-1].sequence
         if len(whole) < len(records):
-            log.error("gap", kind=key[0], exchange=key[1], expected=position + len(whole) + 1, seen=seen, hop=3)
-        return await self._recover(connection, key, position, records)
+            expected, seen = position + len(whole) + 1, max(fresh)
+            log.error("gap", service=self.service, **_names(key), expected=expected, seen=seen)
+        return await self._recover(connection, key, position, records, stop)
 
     async def _recover(
-        self, connection: Connection, key: ExchangeKey, position: int, records: Sequence[Record]
+        self,
+        connection: Connection,
+        key: ExchangeKey,
+        position: int,
+        records: Sequence[Record],
+        stop: Stop | None,
     ) -> list[Record]:
         """What the store has after the position; the exchange stays stopped if the store does not close the gap."""
         found = {record.sequence: record for record in records}
         found |= {record.sequence: record for record in await self._stored(key) if record.sequence > position}
-        everything = [found[sequence] for sequence in sorted(found)]
-        whole = _gapless(position, everything)
-        if len(whole) == len(everything):
+        whole = _gapless(position, [found[sequence] for sequence in sorted(found)])
+        reached = position + len(whole)
+        seen = max([*found, stop.sequence if stop else 0])
+        if reached >= seen:
             await self._carry_on(connection, key)
-            log.warning("gap recovered", kind=key[0], exchange=key[1], sequence=position + len(whole))
-            return whole
-        missing = position + len(whole) + 1
-        stop = Stop(missing, f"sequence {missing} is neither in Kafka nor in the store", poison=False)
-        await self._stop_exchange(connection, key, stop)
+            log.warning("gap recovered", service=self.service, **_names(key), sequence=reached)
+        else:
+            reason = f"sequence {reached + 1} is neither in Kafka nor in the store"
+            await self._stop_exchange(connection, key, Stop(seen, reason, poison=False))
         return whole
 
     async def _stored(self, key: ExchangeKey) -> list[Record]:
@@ -179,20 +198,25 @@ class Follower:
                 await self._recover_stopped()
             except Exception as error:  # noqa: BLE001, the next round tries again
                 log.warning("recovery waits", service=self.service, reason=str(error))
-            await asyncio.sleep(_RECOVER_EVERY)
+            await asyncio.sleep(self._recover_every)
 
     async def _recover_stopped(self) -> None:
         async with self._runtime.pool.connection() as connection:
             stops = await self._stops(connection)
-        for key, stop in stops.items():
-            if not stop.poison:
-                async with self._runtime.pool.connection() as connection:
-                    position = (await self._lock_positions(connection, [key]))[key]
-                    whole = await self._recover(connection, key, position, [])
-                    if whole:
-                        await self._applier.apply(connection, whole)
-                        await self._move(connection, whole)
-                await self._applier.done()
+        for key in [key for key, stop in stops.items() if not stop.poison]:
+            try:
+                await self._recover_one(key)
+            except Exception as error:  # noqa: BLE001, one exchange never delays another
+                log.error("not recovered", service=self.service, **_names(key), reason=repr(error))
+
+    async def _recover_one(self, key: ExchangeKey) -> None:
+        async with self._runtime.pool.connection() as connection:
+            position = (await self._lock_positions(connection, [key]))[key]
+            stop = (await self._stops(connection)).get(key)
+            if stop is None or stop.poison:
+                return
+            await self._take_in(connection, await self._recover(connection, key, position, [], stop), [])
+        self._applier.committed()
 
     def _sql(self, query: str) -> sql.Composed:
         tables = {name: sql.Identifier(self.service, name) for name in ("positions", "stopped")}
@@ -227,11 +251,12 @@ class Follower:
     async def _stops(self, connection: Connection) -> dict[ExchangeKey, Stop]:
         query = self._sql("SELECT kind, exchange::text, sequence, reason, poison FROM {stopped}")
         rows = await (await connection.execute(query)).fetchall()
-        self._stopped_count = len(rows)
         return {(kind, exchange): Stop(sequence, reason, poison) for kind, exchange, sequence, reason, poison in rows}
 
     async def _stop_exchange(self, connection: Connection, key: ExchangeKey, stop: Stop) -> None:
-        log.error("exchange stopped", kind=key[0], exchange=key[1], sequence=stop.sequence, reason=stop.reason)
+        log.error(
+            "exchange stopped", service=self.service, **_names(key), sequence=stop.sequence, reason=stop.reason
+        )
         query = self._sql(
             "INSERT INTO {stopped} (kind, exchange, sequence, reason, poison) VALUES (%s, %s, %s, %s, %s)"
             " ON CONFLICT (kind, exchange) DO UPDATE SET (sequence, reason, poison) ="
@@ -245,6 +270,10 @@ class Follower:
 
 def _holds_events(record: KafkaRecord) -> bool:
     return record.topic.split(".")[0] == EVENTS
+
+
+def _names(key: ExchangeKey) -> dict[str, str]:
+    return {"kind": key[0], "exchange": key[1]}
 
 
 def _gapless(position: int, records: Sequence[Record]) -> list[Record]:

@@ -178,9 +178,7 @@ COMMON: Final[Mapping[type[Fact], CommonRule]] = {
 """The facts of every kind. They move no status, but for `withdrawn`, which ends the exchange."""
 
 
-def decide(
-    lifecycle: Lifecycle[S], state: S, event: Event, context: Context
-) -> Registration[S] | Rejection:
+def decide(lifecycle: Lifecycle[S], state: S, event: Event, context: Context) -> Registration[S] | Rejection:
     """Whether this event may follow what is registered; pure. The first rule that fails is the answer."""
     role = role_of(lifecycle, state, event, context)
     rejection = (
@@ -302,7 +300,7 @@ def _unknown_exchange(lifecycle: Lifecycle[S], state: S, event: Event) -> Reject
     return None
 
 
-def _thread(state: S, event: Event, context: Context) -> Rejection | None:
+def _thread(state: State, event: Event, context: Context) -> Rejection | None:
     """The opener names case and home; later events name the same ones or none."""
     envelope = event.envelope
     if state.status == UNOPENED:
@@ -318,7 +316,7 @@ def _thread(state: S, event: Event, context: Context) -> Rejection | None:
     return None
 
 
-def _party(state: S, event: Event, role: Role | None) -> Rejection | None:
+def _party(state: State, event: Event, role: Role | None) -> Rejection | None:
     if role is None:
         # Not saying more: an outsider must not learn what it is outside of.
         return Rejection("not-a-party", f"{event.envelope.source} is not a party to {state.kind} {state.exchange}")
@@ -403,44 +401,59 @@ def _roles_kept(lifecycle: Lifecycle[S], state: S, event: Event) -> Rejection | 
 
 def _common(lifecycle: Lifecycle[S], state: S, event: Event) -> Rejection | None:
     """The rules of the common facts beyond the table."""
-    source = event.envelope.source
+    return _withdrawal(lifecycle, state, event) or _extension(state, event) or _reference(state, event)
+
+
+def _withdrawal(lifecycle: Lifecycle[S], state: S, event: Event) -> Rejection | None:
+    alone = state.status in lifecycle.unaccepted
     match event.fact:
-        case common.WithdrawalRequested():
-            if state.status in lifecycle.unaccepted:
-                return Rejection("withdraw-alone", "the other side has not accepted: state `withdrawn` instead")
-            if state.withdrawal is not None:
-                return Rejection("request-pending", "a withdrawal is already asked for")
+        case common.WithdrawalRequested() if alone:
+            return Rejection("withdraw-alone", "the other side has not accepted: state `withdrawn` instead")
+        case common.WithdrawalRequested() if state.withdrawal is not None:
+            return Rejection("request-pending", "a withdrawal is already asked for")
         case common.Withdrawn():
-            alone = state.parties.get(source) is Role.SENDER and state.status in lifecycle.unaccepted
-            consent = state.parties.get(source) is Role.RECIPIENT and state.withdrawal is not None
-            if not (alone or consent):
-                detail = "after acceptance the sender asks (withdrawal_requested) and the other side states withdrawn"
-                return Rejection("withdrawal-not-agreed", detail, {"status": state.status})
+            role = state.parties.get(event.envelope.source)
+            if (role is Role.SENDER and alone) or (role is Role.RECIPIENT and state.withdrawal is not None):
+                return None
+            detail = "after acceptance the sender asks (withdrawal_requested) and the other side states withdrawn"
+            return Rejection("withdrawal-not-agreed", detail, {"status": state.status})
         case common.WithdrawalRefused() if state.withdrawal is None:
             return Rejection("nothing-requested", "no withdrawal was asked for")
+        case _:
+            return None
+
+
+def _extension(state: State, event: Event) -> Rejection | None:
+    match event.fact:
         case common.ExtensionRequested() if state.extension is not None:
             return Rejection("request-pending", "an extension is already asked for")
-        case common.ExtensionGranted() | common.ExtensionRefused():
-            if state.extension is None:
-                return Rejection("nothing-requested", "no extension was asked for")
-            if state.extension == source:
-                return Rejection("not-your-move", "an extension is answered by the other side")
-        case common.Corrected(corrects=sequence) | common.Erased(event=sequence):
-            return _own_earlier(state, event, sequence)
-        case common.CorrectionWithdrawn(correction=sequence):
-            if sequence not in state.corrections:
-                return Rejection("not-a-correction", f"sequence {sequence} is not a correction that stands")
-            return _own_earlier(state, event, sequence)
-        case common.ClockExpired(started_by=sequence) | common.ClockWarned(started_by=sequence):
-            return _own_earlier(state, event, sequence)
-        case common.ClockExpiryAnnulled(expiry=sequence):
+        case common.ExtensionGranted() | common.ExtensionRefused() if state.extension is None:
+            return Rejection("nothing-requested", "no extension was asked for")
+        case common.ExtensionGranted() | common.ExtensionRefused() if state.extension == event.envelope.source:
+            return Rejection("not-your-move", "an extension is answered by the other side")
+        case _:
+            return None
+
+
+def _reference(state: State, event: Event) -> Rejection | None:
+    """A fact about an earlier event names one that there is, and one's own where only its author may speak."""
+    match event.fact:
+        case common.CorrectionWithdrawn(correction=sequence) if sequence not in state.corrections:
+            return Rejection("not-a-correction", f"sequence {sequence} is not a correction that stands")
+        case (
+            common.Corrected(corrects=sequence)
+            | common.CorrectionWithdrawn(correction=sequence)
+            | common.Erased(event=sequence)
+            | common.ClockWarned(started_by=sequence)
+            | common.ClockExpired(started_by=sequence)
+            | common.ClockExpiryAnnulled(expiry=sequence)
+        ):
             return _own_earlier(state, event, sequence)
         case _:
-            pass
-    return None
+            return None
 
 
-def _own_earlier(state: S, event: Event, sequence: int) -> Rejection | None:
+def _own_earlier(state: State, event: Event, sequence: int) -> Rejection | None:
     if sequence > state.sequence:
         return Rejection("sequence-unknown", f"sequence {sequence} is not registered in this exchange")
     mine = isinstance(event.fact, (common.Corrected, common.CorrectionWithdrawn))
@@ -449,9 +462,7 @@ def _own_earlier(state: S, event: Event, sequence: int) -> Rejection | None:
     return None
 
 
-def _newcomers(
-    lifecycle: Lifecycle[S], state: S, event: Event, context: Context
-) -> dict[str, Newcomer | None]:
+def _newcomers(lifecycle: Lifecycle[S], state: S, event: Event, context: Context) -> dict[str, Newcomer | None]:
     """Each party that this event brings in, with the agreement that allows it, or None where nothing does.
 
     Besides those whom the fact names: the speaker, if an agreement made it arbiter or supervisor, and from the
@@ -471,12 +482,13 @@ def _newcomers(
             found[code] = Newcomer(Role.RECIPIENT, agreement.id) if agreement else None
     others = {code: role for code, role in joined.items() if code not in addressed}
     speaker = role_of(lifecycle, state, event, context)
-    if speaker in _OVERSEERS:
+    if speaker is Role.ARBITER or speaker is Role.SUPERVISOR:
         others.setdefault(source, speaker)
     found |= {code: _covered(covering, code, role) for code, role in others.items() if code not in state.parties}
     if state.status == UNOPENED:
         for agreement in covering:
-            found |= {code: Newcomer(Role.SUPERVISOR, agreement.id) for code in agreement.supervisors if code not in found}
+            supervisors = [code for code in agreement.supervisors if code not in found]
+            found |= {code: Newcomer(Role.SUPERVISOR, agreement.id) for code in supervisors}
     return found
 
 

@@ -90,11 +90,11 @@ def read_submission(record: KafkaRecord, contracts: Contracts, bus: str) -> Subm
         value = parse_object(record.value)
         document, slip = value["event"], value["slip"]
         if not isinstance(document, dict) or not isinstance(slip, dict):
-            raise Unreadable("a submission holds an event and a slip")
+            raise TypeError("a submission holds an event and a slip")
         accepted = str(slip["acceptedtime"])
         acceptedtime = datetime.fromisoformat(accepted)
         signer = verify_seal(slip, contracts.agencies, acceptedtime)
-    except (KeyError, ValueError, SignatureError) as error:
+    except (KeyError, TypeError, ValueError, ContractError) as error:
         raise Unreadable(f"not a submission that a gateway of this bus accepted: {error}") from error
     digest = content_digest(document)
     if signer != bus or slip.get("digest") != digest:
@@ -383,7 +383,7 @@ def _readable(key: ExchangeKey) -> bool:
 def _names(submission: Submission) -> dict[str, object]:
     document = submission.document
     return {
-        "event": document.get("id"),
+        "event_id": document.get("id"),
         "exchange": document.get("exchange"),
         "case": document.get("case"),
         "agency": document.get("source"),

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,9 +21,8 @@ from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
+import kafka as kafka_python  # type: ignore[import-untyped]
 import pytest
-from kafka import KafkaAdminClient, KafkaConsumer  # type: ignore[import-untyped]
-from kafka import TopicPartition as KafkaPartition
 
 from connectors.errors import KafkaRefused, KafkaUnavailable
 from connectors.kafka.broker import EmbeddedKafka
@@ -31,6 +30,9 @@ from connectors.kafka.consume import Backoff, Consumer, Exit, Limit, Partition, 
 from connectors.kafka.producer import Message, Producer
 from connectors.kafka.record import DeadLetter, read_dead_letter
 from connectors.kafka.settings import KafkaSettings
+
+# kafka-python ships no types, and the stubs that pyright brings are of another version.
+library: Any = kafka_python
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(240)]
 
@@ -81,7 +83,7 @@ class Bench:
         return full
 
     def _create(self, name: str, partitions: int, configs: dict[str, str]) -> None:
-        admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
+        admin = library.KafkaAdminClient(bootstrap_servers=self.bootstrap)
         admin.create_topics(
             {name: {"num_partitions": partitions, "replication_factor": 1, "configs": configs}}
         )
@@ -100,7 +102,7 @@ class Bench:
 
     async def committed(self, group: str, topic: str) -> dict[int, int]:
         def ask() -> dict[int, int]:
-            admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
+            admin = library.KafkaAdminClient(bootstrap_servers=self.bootstrap)
             offsets = admin.list_group_offsets([group])[group]
             admin.close()
             return {tp.partition: found.offset for tp, found in offsets.items() if tp.topic == topic}
@@ -109,7 +111,7 @@ class Bench:
 
     async def members(self, group: str) -> int:
         def ask() -> int:
-            admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
+            admin = library.KafkaAdminClient(bootstrap_servers=self.bootstrap)
             found = admin.describe_groups([group])[group]
             admin.close()
             return len(found["members"])
@@ -120,8 +122,10 @@ class Bench:
         """Everything in a topic, read with another library."""
 
         def ask() -> list[Any]:
-            consumer = KafkaConsumer(bootstrap_servers=self.bootstrap, auto_offset_reset="earliest")
-            places = [KafkaPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
+            consumer = library.KafkaConsumer(bootstrap_servers=self.bootstrap, auto_offset_reset="earliest")
+            places = [
+                library.TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)
+            ]
             consumer.assign(places)
             ends = consumer.end_offsets(places)
             found: list[Any] = []
@@ -197,18 +201,17 @@ class Recorder:
 @asynccontextmanager
 async def consuming(
     bench: Bench, handler: Recorder, topics: Sequence[str], **options: Any
-) -> AsyncIterator[Consumer]:
-    consumer = Consumer(
-        **{
-            "group": bench.group,
-            "topics": topics,
-            "handler": handler,
-            "settings": bench.settings,
-            "dead_letter_topic": bench.dead_letters,
-            "backoff": QUICK,
-            **options,
-        }
-    )
+) -> AsyncGenerator[Consumer, None]:
+    arguments: dict[str, Any] = {
+        "group": bench.group,
+        "topics": topics,
+        "handler": handler,
+        "settings": bench.settings,
+        "dead_letter_topic": bench.dead_letters,
+        "backoff": QUICK,
+        **options,
+    }
+    consumer = Consumer(**arguments)
     await consumer.start()
     try:
         yield consumer
@@ -228,9 +231,7 @@ class Worker:
             *("--dead-letters", bench.dead_letters, *options),
         ]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                command, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=log
-            )
+            self.process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=log)
 
     def all_lines(self) -> list[dict[str, Any]]:
         if not self.journal.exists():

@@ -1,0 +1,98 @@
+"""What a party gets of a registered event, and a submitter of a rejection, as an item of an inbox; pure.
+
+    {"cursor", "kind": "event", "event", "standing": {"status", "ended", "moves"}, "receipt"}
+    {"cursor", "kind": "stub", "stub"}              an event that the party may not see
+    {"cursor", "kind": "rejection", "rejection"}    of a submission of the agency's own
+
+An item is made once and kept as bytes, so that what was delivered can be shown years later.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from contracts.canonical import Document, canonical, parse_object
+from contracts.disclosure import withheld
+from contracts.records import REJECTION, Record, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Which event a party gets: the exchange is (kind, exchange)."""
+
+    kind: str
+    exchange: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """An item before it has its place. `what`: the copy, or the digest of a rejection; the same comes only once."""
+
+    agency: str
+    what: Copy | bytes
+    body: bytes
+
+    def item(self, cursor: str) -> bytes:
+        """The bytes of the item; `cursor` is plain ASCII."""
+        return b'{"cursor":"' + cursor.encode() + b'",' + self.body[1:]
+
+
+def copies(
+    run: Sequence[Record], history: Sequence[Record], progress: Mapping[str, int]
+) -> list[Parcel]:
+    """The parcels of one exchange's new records, in order.
+
+    `run` continues `history`, which begins at sequence 1 and may be empty where every party has it. `progress` is the
+    last sequence that each agency has. A party that an event brings in first gets everything that went before; each
+    copy is cut by the standing after the event with which it is delivered, so that a rebuild cuts the same.
+    """
+    known = {record.sequence: record for record in (*history, *run)}
+    has = dict(progress)
+    parcels: list[Parcel] = []
+    for newest in run:
+        for agency in sorted(newest.standing.parties):
+            for sequence in range(has.get(agency, 0) + 1, newest.sequence + 1):
+                parcels.append(_parcel(known[sequence], agency, newest.standing))
+            has[agency] = newest.sequence
+    return parcels
+
+
+def needs_history(run: Sequence[Record], progress: Mapping[str, int]) -> bool:
+    """Whether some party of these records lacks what went before them."""
+    before = run[0].sequence - 1
+    return any(progress.get(agency, 0) < before for agency in run[-1].standing.parties)
+
+
+def rejected(value: bytes) -> Parcel | None:
+    """The parcel of an outcome, if it is a rejection. Raises MalformedJson.
+
+    The same rejection, stated again, has the same bytes; another attempt under the same id is told again.
+    """
+    document = parse_object(value)
+    source = document.get("source")
+    if document.get("outcome") != REJECTION or not isinstance(source, str):
+        return None
+    return Parcel(source, hashlib.sha256(value).digest(), b'{"kind":"rejection","rejection":' + value + b"}")
+
+
+def _parcel(record: Record, agency: str, standing: Standing) -> Parcel:
+    what = Copy(record.kind, record.exchange, record.sequence)
+    return Parcel(agency, what, canonical(_body(record, record.seen_by(agency, standing))))
+
+
+def _body(record: Record, seen: Document) -> Document:
+    if seen.get("stub"):
+        return {"kind": "stub", "stub": seen}
+    after = record.standing
+    body: Document = {
+        "kind": "event",
+        "event": seen,
+        "standing": {"status": after.status, "ended": after.ended, "moves": [*after.moves]},
+    }
+    data = seen.get("data")
+    if isinstance(data, dict) and not withheld(data):
+        # The receipt names the unsalted digest of the whole content: beside a cut copy it would let one who guesses
+        # well find out what was withheld.
+        body["receipt"] = record.receipt
+    return body

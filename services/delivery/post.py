@@ -1,0 +1,191 @@
+"""Putting what is registered into inboxes, and saying so: the follower's transaction, and what readers acknowledge."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from connectors.kafka.consume import Record as KafkaRecord
+from connectors.kafka.producer import Message
+from connectors.postgres.pool import Connection
+from contracts.deliveries import Stage, StageReached
+from contracts.records import Record
+from contracts.topics import DELIVERIES
+from services.delivery.copies import Copy, Parcel, copies, needs_history, rejected
+from services.delivery.inboxes import Inboxes
+from services.kernel.outbox import Outbox
+from services.kernel.service import Runtime
+from services.kernel.store import ExchangeKey, Store
+
+log = structlog.stdlib.get_logger(__name__)
+
+_OWNER: Final = "delivery"
+_SWEEP_EVERY = 1.0  # seconds
+_LAST_SWEEP = 5.0  # seconds
+
+Progress = dict[ExchangeKey, dict[str, int]]
+"""Exchange, agency: the last sequence that it has."""
+
+
+class HistoryMissing(Exception):
+    """The store does not have what went before an event that brings in a party."""
+
+
+class Post:
+    """What delivery does with what it follows (`services.kernel.follower.Applier`)."""
+
+    def __init__(self, runtime: Runtime, inboxes: Inboxes, stages: "Stages") -> None:
+        self._runtime = runtime
+        self._inboxes = inboxes
+        self._stages = stages
+
+    async def apply(
+        self, connection: Connection, records: Sequence[Record], others: Sequence[KafkaRecord]
+    ) -> None:
+        """Put a copy of each event into the inbox of each party, and each rejection into its submitter's."""
+        threads: dict[ExchangeKey, list[Record]] = defaultdict(list)
+        for record in records:
+            threads[record.kind, record.exchange].append(record)
+        progress = await _progress(connection, list(threads))
+        histories = await self._histories(threads, progress)
+        parcels = [
+            parcel for key, run in threads.items() for parcel in copies(run, histories.get(key, []), progress[key])
+        ]
+        parcels += self._rejections(others)
+        if parcels:
+            await self._put(connection, parcels)
+            await _advance(connection, parcels)
+
+    def committed(self) -> None:
+        """Say which copies were delivered."""
+        self._stages.publish_soon()
+
+    async def _put(self, connection: Connection, parcels: Sequence[Parcel]) -> None:
+        for parcel in await self._inboxes.put(connection, parcels):
+            if isinstance(parcel.what, Copy):
+                log.debug("delivered", agency=parcel.agency, **_names(parcel.what), hop=4)
+        done = [(parcel.agency, parcel.what) for parcel in parcels if isinstance(parcel.what, Copy)]
+        await self._stages.add(connection, "delivered", done)
+
+    def _rejections(self, others: Sequence[KafkaRecord]) -> list[Parcel]:
+        """Those for agencies that there are; nobody reads the bus's own."""
+        agencies, bus = self._runtime.library.current().agencies, self._runtime.settings.bus
+        parcels = (rejected(item.value) for item in others)
+        return [item for item in parcels if item and item.agency != bus and agencies.get(item.agency)]
+
+    async def _histories(
+        self, threads: Mapping[ExchangeKey, Sequence[Record]], progress: Progress
+    ) -> dict[ExchangeKey, list[Record]]:
+        """What went before, of the exchanges in which some party lacks it. Raises HistoryMissing."""
+        wanted = [key for key, run in threads.items() if needs_history(run, progress[key])]
+        topics = self._runtime.library.current().topics
+        by_registrar: dict[str, list[ExchangeKey]] = defaultdict(list)
+        for key in wanted:
+            by_registrar[topics.registrar_of(key[0]) or ""].append(key)
+        found: dict[ExchangeKey, list[Record]] = {}
+        for registrar, keys in by_registrar.items():
+            found |= await Store(registrar, self._runtime.pool).exchanges(keys)
+        for key in wanted:
+            before = threads[key][0].sequence - 1
+            found[key] = found.get(key, [])[:before]
+            if len(found[key]) < before:
+                raise HistoryMissing(f"the store lacks some of the {before} first events of {key[0]} {key[1]}")
+        return found
+
+
+class Stages:
+    """The stages that copies have reached: out through the outbox, published by whichever worker is free."""
+
+    def __init__(self, runtime: Runtime, clock: Callable[[], datetime]) -> None:
+        self._outbox = Outbox("delivery", runtime.pool, runtime.producer)
+        self._bus = runtime.settings.bus
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to publish, also what a worker that died has left."""
+        self._task = asyncio.create_task(self._publish_always(), name="delivery: stages")
+
+    async def stop(self) -> None:
+        """End that, after one last round; what Kafka does not take now stays for the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        try:
+            async with asyncio.timeout(_LAST_SWEEP):
+                await self._outbox.sweep()
+        except Exception as error:  # noqa: BLE001, they are in the outbox
+            log.warning("stages left in the outbox", reason=repr(error))
+
+    async def add(self, connection: Connection, stage: Stage, reached: Sequence[tuple[str, Copy]]) -> None:
+        """Say, in the caller's transaction, that these agencies' copies have reached the stage now."""
+        time = self._clock()
+        await self._outbox.add(connection, [(_OWNER, self._message(stage, time, *item)) for item in reached])
+
+    def publish_soon(self) -> None:
+        """There is something to publish."""
+        self._wake.set()
+
+    async def _publish_always(self) -> None:
+        while True:
+            try:
+                await self._outbox.sweep()
+            except Exception as error:  # noqa: BLE001, the next round tries again
+                log.warning("stages wait in the outbox", reason=repr(error))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_SWEEP_EVERY):
+                    await self._wake.wait()
+            self._wake.clear()
+
+    def _message(self, stage: Stage, time: datetime, agency: str, copy: Copy) -> Message:
+        reached = StageReached(
+            bus=self._bus,
+            kind=copy.kind,
+            exchange=copy.exchange,
+            sequence=copy.sequence,
+            recipient=agency,
+            stage=stage,
+            time=time,
+        )
+        return Message(topic=DELIVERIES, key=copy.exchange.encode(), value=reached.to_bytes())
+
+
+async def _progress(connection: Connection, keys: Sequence[ExchangeKey]) -> Progress:
+    progress: Progress = {key: {} for key in keys}
+    columns = ([kind for kind, _ in keys], [exchange for _, exchange in keys])
+    rows = await (await connection.execute(_PROGRESS, columns)).fetchall() if keys else []
+    for kind, exchange, agency, sequence in rows:
+        progress[kind, exchange][agency] = sequence
+    return progress
+
+
+async def _advance(connection: Connection, parcels: Sequence[Parcel]) -> None:
+    last = {
+        (parcel.what.kind, parcel.what.exchange, parcel.agency): parcel.what.sequence
+        for parcel in parcels
+        if isinstance(parcel.what, Copy)
+    }
+    if last:
+        await connection.execute(_ADVANCE, (*map(list, zip(*last, strict=True)), list(last.values())))
+
+
+def _names(copy: Copy) -> dict[str, object]:
+    return {"kind": copy.kind, "exchange": copy.exchange, "sequence": copy.sequence}
+
+
+_PROGRESS: Final = """
+    SELECT kind, exchange::text, agency, sequence FROM delivery.progress
+    JOIN unnest(%s::text[], %s::uuid[]) AS wanted (kind, exchange) USING (kind, exchange)
+"""
+
+_ADVANCE: Final = """
+    INSERT INTO delivery.progress (kind, exchange, agency, sequence)
+    SELECT * FROM unnest(%s::text[], %s::uuid[], %s::text[], %s::int[])
+    ON CONFLICT (kind, exchange, agency) DO UPDATE SET sequence = EXCLUDED.sequence
+"""

@@ -1,0 +1,222 @@
+"""The way of a submission through the gateway: checked → known already? → on Kafka → slip kept → outcome awaited.
+
+A list goes the way together and in order, so that a batch costs little more than a single event; each of its items
+has an answer of its own.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, TypeAlias
+
+import structlog
+
+from connectors.http.problem import ProblemError, of, unavailable
+from connectors.kafka.producer import KafkaUnavailable, Message
+from connectors.postgres.pool import transient
+from contracts.canonical import canonical
+from contracts.errors import ContractError, MalformedJson
+from contracts.records import slip
+from contracts.signatures import seal
+from services.gateway.intake import Submission, check
+from services.gateway.outcomes import ID_REUSED, Key, Outcome, Store, Waiting
+from services.kernel.service import Runtime
+
+log = structlog.stdlib.get_logger(__name__)
+
+KAFKA_DEADLINE: Final = 5.0
+"""Seconds that a submission waits for Kafka before its submitter is told that nothing is known."""
+
+MAX_IN_HAND: Final = 1000
+"""Submissions that are on their way to Kafka at once; more are refused (429) before the process suffers."""
+
+_CHECKS_IN_A_ROW: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Kafka has the submission; `slip` is the sealed acceptance slip, `outcome` what is waited for, if anybody waits."""
+
+    submission: Submission
+    slip: bytes
+    outcome: "asyncio.Future[Outcome] | None" = None
+
+    def settled(self) -> "Accepted | Outcome":
+        """The outcome, if it has come and stays; else this."""
+        if self.outcome is None or not self.outcome.done() or self.outcome.cancelled():
+            return self
+        outcome = self.outcome.result()
+        return outcome if outcome.final else self
+
+    def forget(self) -> None:
+        """Nobody waits any more."""
+        if self.outcome is not None:
+            self.outcome.cancel()
+
+
+Answer: TypeAlias = Accepted | Outcome | ProblemError
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A submission about to be sent."""
+
+    accepted: Accepted
+    message: Message
+
+
+class Acceptance:
+    """Takes submissions. Safe to share between requests."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        store: Store,
+        waiting: Waiting,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`now` is the bus's clock, the one that legal deadlines are met by."""
+        self._runtime = runtime
+        self._store = store
+        self._waiting = waiting
+        self._now = now
+        self._in_hand = 0
+        self._kafka_refused_at: float | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the last submissions were not taken; forgotten when one is, or after a while without any."""
+        since = self._kafka_refused_at
+        recent = since is not None and time.monotonic() - since < 3 * KAFKA_DEADLINE
+        return "Kafka does not take submissions" if recent else None
+
+    async def take(self, items: Sequence[object], *, wait: bool) -> list[Answer]:
+        """Take events in order; an answer for each. Raises ProblemError `overloaded` when too much is in hand.
+
+        `wait`: whether outcomes will be waited for; then cancel those that are no longer wanted.
+        """
+        async with self._room(len(items)):
+            now = self._now()
+            answers: dict[int, Answer] = {}
+            fresh: dict[int, Submission] = {}
+            for index, item in enumerate(items):
+                if index and index % _CHECKS_IN_A_ROW == 0:
+                    await asyncio.sleep(0)  # others must not wait for a whole batch
+                checked = self._check(item, now)
+                if isinstance(checked, Submission):
+                    fresh[index] = checked
+                else:
+                    answers[index] = checked
+            answers |= await self._known(fresh)
+            unknown = {index: item for index, item in fresh.items() if index not in answers}
+            answers |= await self._send({index: self._stamped(item, now, wait) for index, item in unknown.items()})
+        for answer in answers.values():
+            _say(answer)
+        return [answers[index] for index in range(len(items))]
+
+    def _check(self, item: object, now: datetime) -> Submission | ProblemError:
+        try:
+            if not isinstance(item, dict):
+                raise MalformedJson("an event is a JSON object")
+            settings = self._runtime.settings
+            return check(item, self._runtime.library.current(), now, settings.future_tolerance)
+        except ContractError as error:
+            return of(error)
+
+    async def _known(self, fresh: Mapping[int, Submission]) -> dict[int, Answer]:
+        """The answers to those of which the outcome is known, or whose id belongs to another content."""
+        if not fresh:
+            return {}
+        try:
+            outcomes = await self._store.final({submission.event.key for submission in fresh.values()})
+        except Exception as error:
+            if not transient(error):
+                raise
+            # The registrar knows them as well: without our memory a repeat only takes the longer way.
+            log.warning("repeats are not recognised", reason=str(error))
+            return {}
+        by_key = {outcome.key: outcome for outcome in outcomes}
+        taken = {outcome.key[:2] for outcome in outcomes if outcome.code != ID_REUSED}
+        answers: dict[int, Answer] = {}
+        for index, submission in fresh.items():
+            if submission.key in by_key:
+                answers[index] = by_key[submission.key]
+            elif submission.event.key in taken:
+                detail = "this (source, id) was used for another content; a correction needs a new id"
+                answers[index] = ProblemError(ID_REUSED, detail)
+        return answers
+
+    async def _send(self, sending: Mapping[int, _Sent]) -> dict[int, Answer]:
+        if not sending:
+            return {}
+        try:
+            await self._runtime.producer.send_all([item.message for item in sending.values()], deadline=KAFKA_DEADLINE)
+        except BaseException as error:
+            for item in sending.values():
+                item.accepted.forget()
+            if not isinstance(error, KafkaUnavailable):
+                raise
+            log.warning("Kafka does not take submissions", reason=str(error), count=len(sending))
+            self._kafka_refused_at = time.monotonic()
+            return dict.fromkeys(sending, unavailable("whether the bus has it is unknown: send the same id again"))
+        self._kafka_refused_at = None
+        accepted = {index: item.accepted for index, item in sending.items()}
+        await self._keep({item.submission.key: item.slip for item in accepted.values()})
+        return dict[int, Answer](accepted)
+
+    def _stamped(self, submission: Submission, now: datetime, wait: bool) -> _Sent:
+        document, envelope = submission.event.document, submission.event.envelope
+        accepted = now.isoformat(timespec="microseconds").replace("+00:00", "Z")
+        key = self._runtime.bus_key
+        sealed = seal(slip(document, key.agency, accepted), key)
+        message = Message(
+            topic=submission.topic,
+            key=str(envelope.exchange).encode(),
+            value=canonical({"event": document, "slip": sealed}),
+        )
+        # Asked for before it is sent, so that no outcome can come in between.
+        outcome = self._waiting.outcome(submission.key) if wait else None
+        return _Sent(Accepted(submission, canonical(sealed), outcome), message)
+
+    async def _keep(self, slips: Mapping[Key, bytes]) -> None:
+        """Remember the slips. Kafka has the submissions, so failing here takes no promise back."""
+        try:
+            await self._store.accepted(slips)
+        except Exception as error:
+            if not transient(error):
+                raise
+            log.warning("slips are not kept", reason=str(error), count=len(slips))
+
+    @asynccontextmanager
+    async def _room(self, count: int) -> AsyncIterator[None]:
+        if self._in_hand + count > MAX_IN_HAND and self._in_hand:
+            detail = "too many submissions are in hand; this one was not taken"
+            raise ProblemError("overloaded", detail, headers={"Retry-After": "1"})
+        self._in_hand += count
+        try:
+            yield
+        finally:
+            self._in_hand -= count
+
+
+def _say(answer: Answer) -> None:
+    match answer:
+        case Accepted(submission=submission):
+            envelope = submission.event.envelope
+            log.info(
+                "accepted",
+                event_id=envelope.id,
+                exchange=str(envelope.exchange),
+                case=envelope.case,
+                agency=envelope.source,
+                type=envelope.type,
+                hop=1,
+            )
+        case Outcome(key=key, name=name):
+            log.info("repeated", event_id=key[1], agency=key[0], outcome=name, hop=1)
+        case ProblemError():
+            log.info("refused", code=answer.code, reason=answer.detail, hop=1)

@@ -1,0 +1,54 @@
+"""Rules that transfers and referrals share: coded grounds, and no passing to and fro 推诿."""
+
+from datetime import timedelta, timezone
+from typing import Final
+
+from contracts import grounds
+from contracts.canonical import Document
+from contracts.codec import Event
+from events.parts import Ground
+from services.kernel.lifecycle import Context, Rejection, Role, State
+
+GROUNDS: Final = grounds.load()
+
+_CHINA: Final = timezone(timedelta(hours=8))
+
+
+def grounded(state: State, event: Event, context: Context, ground: Ground, body: str | None) -> Rejection | None:
+    """A refusal rests on a coded ground; where competence is the ground, it names another competent `body`."""
+    fact = event.fact.name()
+    known = GROUNDS.of(state.kind, fact, context.acceptedtime.astimezone(_CHINA).date())
+    rule = known.get(ground.code)
+    if rule is None:
+        open_ = sorted(code for code, item in known.items() if not item.barred)
+        return Rejection("ground-unknown", f"{ground.code} is no ground for {fact}", {"grounds": list(open_)})
+    if rule.barred:
+        return Rejection(
+            "ground-barred",
+            f"{fact} cannot rest on {rule.code} {rule.title_zh} ({rule.legal_basis}); state {rule.instead}",
+            {"ground": rule.code, "instead": rule.instead, "legal_basis": rule.legal_basis},
+        )
+    if rule.names_competent_body and body is None:
+        return Rejection(
+            "competent-body-missing",
+            f"the ground {rule.code} {rule.title_zh} names another competent body ({rule.legal_basis})",
+            {"ground": rule.code, "legal_basis": rule.legal_basis},
+        )
+    return None
+
+
+def ping_pong(state: State, to: str, moves: list[str], context: Context) -> Rejection | None:
+    """The matter does not go to an agency that has had it: that one is left to the arbiter."""
+    had = {*state.legs, *state.having(Role.SENDER)}
+    if to not in had:
+        return None
+    arbiter = _arbiter(state, context)
+    decides = f"{arbiter} {context.agencies.name(arbiter)} decides" if arbiter else "a common superior decides"
+    detail = f"{to} {context.agencies.name(to)} has had this matter; {decides}. Open moves: {', '.join(moves)}"
+    members: Document = {"agency": to, "arbiter": arbiter, "moves": [*moves], "had": [*sorted(had)]}
+    return Rejection("ping-pong", detail, members)
+
+
+def _arbiter(state: State, context: Context) -> str | None:
+    agreements = (context.agreements.by_id.get(id_) for id_ in sorted(set(state.grants.values())))
+    return next((agreement.arbiter for agreement in agreements if agreement and agreement.arbiter), None)
