@@ -15,7 +15,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from connectors.kafka.producer import KafkaUnavailable
+from connectors.errors import KafkaUnavailable
 from connectors.postgres.pool import transient
 from contracts.errors import (
     CodeError,
@@ -27,7 +27,7 @@ from contracts.errors import (
     SignatureError,
     Violation,
 )
-from contracts.problems import Problem, problems
+from contracts.problems import REJECTED, Problem, problems
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -41,7 +41,9 @@ MAX_ERRORS: Final = 200
 RETRY_AFTER: Final = 2
 """Seconds after which a caller may try again what a passing trouble prevented."""
 
-_UNKNOWN: Final = Problem(title_zh="未列明的问题", title_en="A problem that this version does not know")
+_UNKNOWN: Final = Problem(
+    status=REJECTED, title_zh="未列明的问题", title_en="A problem that this version does not know"
+)
 """For a rejection by a newer registrar, while a deployment is being upgraded."""
 
 _HTTP_CODES: Final = {404: "not-found", 405: "method-not-allowed"}

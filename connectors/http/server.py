@@ -145,7 +145,10 @@ def json_bytes(body: bytes, *, status: int = 200) -> web.Response:
 
 
 async def read_body(request: web.Request, limit: int) -> bytes:
-    """The body, of at most `limit` bytes. Raises ProblemError: 413, 408, 415 for a compressed body, 400 for half a one."""
+    """The body, of at most `limit` bytes.
+
+    Raises ProblemError: 413 too large, 408 too slow, 415 compressed, 400 half a body.
+    """
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
         raise ProblemError("media-type-unsupported", "bodies are not compressed (Content-Encoding: identity)")
     if (request.content_length or 0) > limit:
@@ -183,8 +186,8 @@ async def patient(
     request: web.Request, awaited: "Collection[asyncio.Future[Any]]", seconds: float | None
 ) -> None:
     """Wait until all are done, the time is over, or the server stops. What is not done then is cancelled."""
-    stopping = asyncio.ensure_future(request.app[_STOPPING].wait())
-    together = asyncio.gather(*awaited, return_exceptions=True)
+    stopping: asyncio.Future[Any] = asyncio.ensure_future(request.app[_STOPPING].wait())
+    together: asyncio.Future[Any] = asyncio.gather(*awaited, return_exceptions=True)
     try:
         await asyncio.wait({together, stopping}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -78,7 +78,10 @@ def issue(key: SigningKey, audience: str, now: datetime, jti: str, lifetime: tim
 
 
 def verify(token: str, keys: Keyring, audience: str, now: datetime, lifetime: timedelta = LIFETIME) -> Caller:
-    """Who signed this token for this bus. Raises TokenError: token-invalid or token-expired. Knows nothing of replays."""
+    """Who signed this token for this bus; whether it was used before, ReplayGuard knows.
+
+    Raises TokenError: token-invalid or token-expired.
+    """
     key = _key_of(token, keys, now)
     try:
         claims = jwt.decode(

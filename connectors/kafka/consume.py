@@ -184,6 +184,7 @@ class Consumer:
         self._commit_failing_since: float | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
+        self._joining = False
         self._dead_process = False
         self._handled = 0
         self._dead = 0
@@ -204,6 +205,9 @@ class Consumer:
     async def stop(self) -> None:
         """Finish the batch in hand, commit, leave the group."""
         self._stopping = True
+        if self._joining and self._tasks:
+            # Faust does not stand being cancelled while it starts: its thread would be left behind.
+            await asyncio.wait(self._tasks, timeout=self._drain + 15)
         await self._retire()
         for task in self._tasks:
             task.cancel()
@@ -278,6 +282,7 @@ class Consumer:
 
     async def _open(self) -> None:
         await self._wait_for_topics()
+        self._joining = True
         logger.info("group %s: joining for %s", self._group_id, ", ".join(self._topics))
         try:
             async with asyncio.timeout(180):
@@ -286,6 +291,9 @@ class Consumer:
             self._fatal(Exit.GROUP, "the group could not be joined within 180 s")
         except Exception as error:  # noqa: BLE001, whatever Faust raises
             self._fatal(Exit.GROUP, f"the group could not be joined: {error!r}")
+        self._joining = False
+        if self._stopping:
+            return
         for loop in (self._work, self._commit_soon, self._watch_over):
             self._tasks.append(
                 asyncio.create_task(self._guard(loop), name=f"{self._group_id}: {loop.__name__}")

@@ -20,9 +20,7 @@ class Listener:
     must be an error of PostgreSQL's or of the network.
     """
 
-    def __init__(
-        self, url: str, channel: str, look: Callable[[], Awaitable[None]], *, look_every: float = 1.0
-    ) -> None:
+    def __init__(self, url: str, channel: str, look: Callable[[], Awaitable[None]], *, look_every: float = 1.0) -> None:
         self._url = url
         self._channel = channel
         self._look = look

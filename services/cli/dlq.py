@@ -40,7 +40,7 @@ def letters(kafka: KafkaSettings) -> list[Letter]:
         id_ = (record.key or b"").decode()
         open_.pop(id_, None)
         if record.value is not None:
-            open_[id_] = Letter(id_, read_dead_letter(record.value, record.headers))
+            open_[id_] = Letter(id_, read_dead_letter(record.value, dict(record.headers)))
     return list(open_.values())
 
 

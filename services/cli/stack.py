@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +26,8 @@ from connectors.process import Child, free_port, spawn
 from services.cli.provisioning import ensure_bus_key, provision
 
 SERVICES: Final = ("gateway", "transfers", "delivery", "audit")
+APART: Final = tuple((name,) for name in SERVICES)
+"""Each service in a process of its own."""
 _BACKOFF_FIRST, _BACKOFF_CAP, _STABLE = 0.5, 30.0, 60.0  # seconds
 _READY_DEADLINE = 60.0
 
@@ -70,7 +73,7 @@ class Stack:
         self,
         data: Path,
         *,
-        services: Sequence[Sequence[str]] = tuple((name,) for name in SERVICES),
+        services: Sequence[Sequence[str]] = APART,
         ports: Ports | None = None,
         bus: str = "310112-bus",
         say: Say = lambda _: None,
@@ -234,20 +237,16 @@ class Stack:
         self.children[name] = spawn(argv, log=log, env=self.environment())
 
     def _supervise(self) -> None:
-        watched = [
-            *(Supervised(engine.name, engine.start, lambda engine=engine: engine.running) for engine in self.engines),
-            *(
-                Supervised(
-                    "+".join(names),
-                    lambda names=names: self._start_service(names),
-                    lambda names=names: self.children["+".join(names)].running,
-                )
-                for names in self._processes
-            ),
-        ]
+        watched = [Supervised(engine.name, engine.start, partial(_runs, engine)) for engine in self.engines]
+        for names in self._processes:
+            name = "+".join(names)
+            watched.append(Supervised(name, partial(self._start_service, names), partial(self._service_runs, name)))
         while not self._stopping.wait(0.1):
             for process in watched:
                 self._look_after(process)
+
+    def _service_runs(self, name: str) -> bool:
+        return self.children[name].running
 
     def _look_after(self, process: Supervised) -> None:
         now = time.monotonic()
@@ -265,6 +264,10 @@ class Stack:
                 process.start()
             except EngineError as error:
                 self._say(f"{process.name} did not start: {error}")
+
+
+def _runs(engine: Engine) -> bool:
+    return engine.running
 
 
 def trouble(url: str) -> str:

@@ -38,9 +38,7 @@ class Parcel:
         return b'{"cursor":"' + cursor.encode() + b'",' + self.body[1:]
 
 
-def copies(
-    run: Sequence[Record], history: Sequence[Record], progress: Mapping[str, int]
-) -> list[Parcel]:
+def copies(run: Sequence[Record], history: Sequence[Record], progress: Mapping[str, int]) -> list[Parcel]:
     """The parcels of one exchange's new records, in order.
 
     `run` continues `history`, which begins at sequence 1 and may be empty where every party has it. `progress` is the
@@ -52,8 +50,8 @@ def copies(
     parcels: list[Parcel] = []
     for newest in run:
         for agency in sorted(newest.standing.parties):
-            for sequence in range(has.get(agency, 0) + 1, newest.sequence + 1):
-                parcels.append(_parcel(known[sequence], agency, newest.standing))
+            missing = range(has.get(agency, 0) + 1, newest.sequence + 1)
+            parcels += [_parcel(known[sequence], agency, newest.standing) for sequence in missing]
             has[agency] = newest.sequence
     return parcels
 

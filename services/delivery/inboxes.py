@@ -5,7 +5,7 @@ seen position n has seen everything up to n. A cursor is an opaque name of a pos
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Self
@@ -54,27 +54,24 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """How an agency's inbox stands: the last position, the last acknowledged, the last purged."""
+    """How an agency's inbox stands: its last position, and the last that is acknowledged."""
 
     agency: str
     id: UUID
     last: int
     acked: int
-    purged: int
 
     def cursor(self, position: int) -> Cursor:
         """The cursor of a position."""
         return Cursor(self.id, position)
 
     def position(self, text: str | None) -> int:
-        """The position of a cursor, by default the acknowledged one. Raises CursorUnknown or CursorExpired."""
+        """The position of a cursor, by default the acknowledged one. Raises CursorUnknown."""
         if text is None:
             return self.acked
         cursor = Cursor.parse(text)
         if cursor.inbox != self.id or cursor.position > self.last:
             raise CursorUnknown(f"this cursor is not of the inbox of {self.agency}, or is beyond its end")
-        if cursor.position < self.purged:
-            raise CursorExpired("what followed this cursor was acknowledged and then purged; begin without a cursor")
         return cursor.position
 
 
@@ -102,7 +99,7 @@ class Inboxes:
         self._pool = pool
 
     async def put(self, connection: Connection, parcels: Sequence[Parcel]) -> list[Parcel]:
-        """Put parcels into inboxes, in this order, in the caller's transaction; return those that were not there yet."""
+        """Put parcels into inboxes, in order, in the caller's transaction; return those that were not there yet."""
         inboxes = await _lock(connection, sorted({parcel.agency for parcel in parcels}))
         fresh = await _without_known(connection, parcels)
         last = {agency: position for agency, (_, position) in inboxes.items()}
@@ -124,23 +121,25 @@ class Inboxes:
             if row is None:
                 await _lock(connection, [agency])
                 row = await (await connection.execute(_INBOX, (agency,))).fetchone()
-        assert row is not None
+            if row is None:
+                msg = "an inbox that was just made is gone"
+                raise RuntimeError(msg)
         return Inbox(agency, *row)
 
     async def page(self, inbox: Inbox, after: int, limit: int) -> Page:
         """At most `limit` items after a position, and not many more bytes than 8 MiB. Raises CursorExpired."""
         async with self._pool.connection() as connection:
             rows = await (await connection.execute(_PAGE, (inbox.agency, after, limit, _PAGE_BYTES))).fetchall()
-        if rows[0][0] != after + 1 if rows else after < inbox.last:
-            raise CursorExpired("what followed this cursor was purged just now")
+        if after < inbox.last and (not rows or rows[0][0] != after + 1):
+            raise CursorExpired("what followed this cursor was acknowledged and then purged; begin without a cursor")
         end = after + len(rows)
         return Page([item for _, item in rows], end, more=end < inbox.last)
 
-    async def beyond(self, wanted: Mapping[str, int]) -> set[str]:
-        """Those agencies whose inbox has something after the position."""
+    async def last(self, agencies: Collection[str]) -> dict[str, int]:
+        """The last position of each of these inboxes."""
         async with self._pool.connection() as connection:
-            rows = await (await connection.execute(_BEYOND, (list(wanted), list(wanted.values())))).fetchall()
-        return {agency for (agency,) in rows}
+            rows = await (await connection.execute(_LAST, (list(agencies),))).fetchall()
+        return dict(rows)
 
     async def ack(self, connection: Connection, agency: str, position: int) -> Acked:
         """Acknowledge up to a position, at most 1000 items at once, in the caller's transaction; never back."""
@@ -159,9 +158,7 @@ class Inboxes:
         async with self._pool.connection() as connection:
             rows = await (await connection.execute(_OLD, (_PURGE_STEP, retention))).fetchall()
             old = {agency: position for agency, position in rows if position is not None}
-            columns = (list(old), list(old.values()))
-            await connection.execute(_PURGED, columns)
-            return (await connection.execute(_DELETE, columns)).rowcount
+            return (await connection.execute(_DELETE, (list(old), list(old.values())))).rowcount
 
 
 async def _lock(connection: Connection, agencies: Sequence[str]) -> dict[str, tuple[UUID, int]]:
@@ -225,7 +222,7 @@ _ADVANCE: Final = """
 _NOTIFY: Final = f"SELECT pg_notify('{CHANNEL}', '')"
 
 _INBOX: Final = """
-    SELECT i.id, i.last_position, coalesce(r.acked, 0), coalesce(r.purged, 0)
+    SELECT i.id, i.last_position, coalesce(r.acked, 0)
     FROM delivery.inboxes i LEFT JOIN delivery.readers r USING (agency) WHERE agency = %s
 """
 
@@ -236,10 +233,7 @@ _PAGE: Final = """
     ) AS next WHERE before < %s ORDER BY position
 """
 
-_BEYOND: Final = """
-    SELECT agency FROM delivery.inboxes JOIN unnest(%s::text[], %s::bigint[]) AS seen (agency, position) USING (agency)
-    WHERE last_position > position
-"""
+_LAST: Final = "SELECT agency, last_position FROM delivery.inboxes WHERE agency = ANY(%s)"
 
 _READER: Final = "INSERT INTO delivery.readers (agency) VALUES (%s) ON CONFLICT DO NOTHING"
 
@@ -259,11 +253,6 @@ _OLD: Final = """
             WHERE i.agency = r.agency AND position <= r.acked ORDER BY position LIMIT %s
         ) AS oldest WHERE stored < now() - %s
     ) FROM delivery.readers r
-"""
-
-_PURGED: Final = """
-    UPDATE delivery.readers AS r SET purged = greatest(r.purged, o.position)
-    FROM unnest(%s::text[], %s::bigint[]) AS o (agency, position) WHERE r.agency = o.agency
 """
 
 _DELETE: Final = """

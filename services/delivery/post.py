@@ -43,9 +43,7 @@ class Post:
         self._inboxes = inboxes
         self._stages = stages
 
-    async def apply(
-        self, connection: Connection, records: Sequence[Record], others: Sequence[KafkaRecord]
-    ) -> None:
+    async def apply(self, connection: Connection, records: Sequence[Record], others: Sequence[KafkaRecord]) -> None:
         """Put a copy of each event into the inbox of each party, and each rejection into its submitter's."""
         threads: dict[ExchangeKey, list[Record]] = defaultdict(list)
         for record in records:

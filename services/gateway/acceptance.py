@@ -14,8 +14,9 @@ from typing import Final, TypeAlias
 
 import structlog
 
+from connectors.errors import KafkaUnavailable
 from connectors.http.problem import ProblemError, of, unavailable
-from connectors.kafka.producer import KafkaUnavailable, Message
+from connectors.kafka.producer import Message
 from connectors.postgres.pool import transient
 from contracts.canonical import canonical
 from contracts.errors import ContractError, MalformedJson
@@ -38,7 +39,7 @@ _CHECKS_IN_A_ROW: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Kafka has the submission; `slip` is the sealed acceptance slip, `outcome` what is waited for, if anybody waits."""
+    """Kafka has the submission. `slip`: the sealed acceptance slip. `outcome`: there if somebody waits for it."""
 
     submission: Submission
     slip: bytes

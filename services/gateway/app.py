@@ -51,7 +51,7 @@ class Gateway:
         """Listen for outcomes and follow their topic; returns when the group is joined."""
         for proxy in self._proxies:
             await proxy.start()
-        self._waiting.start()
+        self._waiting.listener.start()
         self._kafka.start()
         await self._consumer.start()
 
@@ -59,7 +59,7 @@ class Gateway:
         """Stop following. Submissions in hand go on until the server has let them finish."""
         await self._consumer.stop()
         await self._kafka.stop()
-        await self._waiting.stop()
+        await self._waiting.listener.stop()
         for proxy in self._proxies:
             await proxy.stop()
 
@@ -67,7 +67,7 @@ class Gateway:
         """Why submissions may not be taken, or their outcomes not be seen."""
         health = self._consumer.health()
         following = None if health.ready else f"outcomes: {health.reason or health.state}"
-        found = (self._kafka.trouble, self._acceptance.trouble, self._waiting.trouble, following)
+        found = (self._kafka.trouble, self._acceptance.trouble, self._waiting.listener.trouble, following)
         return [trouble for trouble in found if trouble]
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:

@@ -57,9 +57,9 @@ def _require_agreement(event: Event, agreements: Agreements, now: datetime) -> N
     if not any(kind in item.kinds and source in _named(item) for item in agreements.by_id.values()):
         raise NoAgreement(f"no agreement gives {source} a part in a {kind}")
     recipient = getattr(event.fact, "recipient", None)
-    if event.fact.name() == "sent" and isinstance(recipient, str):
-        if agreements.allowing(kind, source, recipient, now) is None:
-            raise NoAgreement(f"no agreement in force lets {source} send a {kind} to {recipient}")
+    addressed = event.fact.name() == "sent" and isinstance(recipient, str)
+    if addressed and agreements.allowing(kind, source, str(recipient), now) is None:
+        raise NoAgreement(f"no agreement in force lets {source} send a {kind} to {recipient}")
 
 
 def _named(agreement: Agreement) -> set[str | None]:

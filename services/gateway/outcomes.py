@@ -5,14 +5,14 @@ A row is one content of one (source, id). `held` gives way to a receipt or rejec
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-import psycopg
 import structlog
+from psycopg.rows import TupleRow
 
 from connectors.kafka.consume import Partition, Reason, Record
+from connectors.postgres.listen import Listener
 from connectors.postgres.pool import Pool
 from contracts.canonical import parse_object
 from contracts.errors import MalformedJson
@@ -29,7 +29,6 @@ ID_REUSED: Final = "id-reused"
 MAX_WAITING: Final = 5000
 """Submissions that are waited for at once; who comes then has no longer answer than 202."""
 
-_CHANNEL: Final = "gateway_outcomes"
 _OUTCOMES: Final[Mapping[str, OutcomeName]] = {"receipt": "receipt", "rejection": "rejection", "held": "held"}
 
 
@@ -104,10 +103,10 @@ class Store:
         rows = await self._run(_KNOWN, (source, id_))
         if not rows:
             return None
-        slip, *columns = rows[0]
-        return Known(slip, _outcome(tuple(columns)) if columns[3] else None)
+        slip, row = rows[0][0], rows[0][1:]
+        return Known(slip, _outcome(row) if row[3] else None)
 
-    async def _run(self, query: str, parameters: Sequence[object]) -> list[tuple[object, ...]]:
+    async def _run(self, query: str, parameters: Sequence[object]) -> list[TupleRow]:
         async with self._pool.connection(timeout=2) as connection:
             cursor = await connection.execute(query, parameters)
             return await cursor.fetchall() if cursor.description else []
@@ -135,32 +134,12 @@ class OutcomeHandler:
 
 
 class Waiting:
-    """Those who wait for an outcome. One connection listens to PostgreSQL; a slow look catches what it missed."""
+    """Those who wait for an outcome, woken by `listener` in whichever process it was stored."""
 
-    def __init__(self, url: str, store: Store, *, look_every: float = 1.0) -> None:
-        """`look_every`: seconds."""
-        self._url = url
+    def __init__(self, url: str, store: Store) -> None:
         self._store = store
-        self._look_every = look_every
         self._waiters: dict[Key, set[asyncio.Future[Outcome]]] = {}
-        self._task: asyncio.Task[None] | None = None
-        self._trouble: str | None = "not started"
-
-    @property
-    def trouble(self) -> str | None:
-        """Why nobody is woken, in words."""
-        return self._trouble
-
-    def start(self) -> None:
-        """Begin to listen."""
-        self._task = asyncio.create_task(self._listen_always(), name="gateway: outcomes")
-
-    async def stop(self) -> None:
-        """End that. Who still waits is not woken any more."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        self.listener = Listener(url, "gateway_outcomes", self._wake)
 
     def outcome(self, key: Key) -> "asyncio.Future[Outcome] | None":
         """The outcome of a submission; ask before it is sent, and cancel when no longer wanted. None: too many wait."""
@@ -177,26 +156,6 @@ class Waiting:
         if not waiters:
             self._waiters.pop(key, None)
 
-    async def _listen_always(self) -> None:
-        while True:
-            try:
-                await self._listen()
-            except (psycopg.Error, OSError, TimeoutError) as error:
-                if self._trouble is None:
-                    log.warning("PostgreSQL does not answer", reason=str(error))
-                self._trouble = "PostgreSQL does not answer"
-            await asyncio.sleep(0.5)
-
-    async def _listen(self) -> None:
-        connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True, connect_timeout=5)
-        async with connection:
-            await connection.execute(f"LISTEN {_CHANNEL}")
-            self._trouble = None
-            while True:
-                await self._wake()
-                async for _ in connection.notifies(timeout=self._look_every, stop_after=1):
-                    pass
-
     async def _wake(self) -> None:
         if not self._waiters:
             return
@@ -210,10 +169,9 @@ def _columns(keys: Collection[Key]) -> tuple[list[str], list[str], list[str]]:
     return [key[0] for key in keys], [key[1] for key in keys], [key[2] for key in keys]
 
 
-def _outcome(row: tuple[object, ...]) -> Outcome:
+def _outcome(row: TupleRow) -> Outcome:
     source, id_, digest, name, code, document = row
-    assert isinstance(document, bytes)
-    return Outcome((str(source), str(id_), str(digest)), _OUTCOMES[str(name)], str(code) if code else None, document)
+    return Outcome((source, id_, digest), name, code, document)
 
 
 _ACCEPT: Final = """
@@ -222,7 +180,7 @@ _ACCEPT: Final = """
     ON CONFLICT (source, id, digest) DO UPDATE SET slip = EXCLUDED.slip WHERE s.slip IS NULL
 """
 
-_SETTLE: Final = f"""
+_SETTLE: Final = """
     WITH settled AS (
         INSERT INTO gateway.submissions AS s (source, id, digest, outcome, code, document)
         SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[])
@@ -230,7 +188,7 @@ _SETTLE: Final = f"""
         SET outcome = EXCLUDED.outcome, code = EXCLUDED.code, document = EXCLUDED.document
         WHERE s.outcome IS NULL OR s.outcome = 'held'
     )
-    SELECT pg_notify('{_CHANNEL}', '')
+    SELECT pg_notify('gateway_outcomes', '')
 """
 
 _FINAL: Final = """
@@ -246,8 +204,8 @@ _OUTCOMES_OF: Final = """
     WHERE s.outcome IS NOT NULL
 """
 
-_KNOWN: Final = f"""
+_KNOWN: Final = """
     SELECT slip, source, id, digest, outcome, code, document FROM gateway.submissions
     WHERE source = %s AND id = %s
-    ORDER BY code IS NOT DISTINCT FROM '{ID_REUSED}', outcome IS NULL LIMIT 1
+    ORDER BY code IS NOT DISTINCT FROM 'id-reused', outcome IS NULL LIMIT 1
 """

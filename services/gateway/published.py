@@ -1,6 +1,11 @@
 """The contracts, for everybody to read: schemas, agencies and their public keys, topics, problems. With ETags.
 
-    /v1/contracts  /v1/contracts/schemas[/{type}]  /v1/contracts/agencies[/{code}]  /v1/contracts/topics  …/problems
+    /v1/contracts                       the index
+    /v1/contracts/schemas[/{type}]      what the `data` of an event must look like, as JSON Schema
+    /v1/contracts/agencies[/{code}]     who takes part, and the public keys
+    /v1/contracts/topics, …/problems    for operators and for those who handle answers
+
+Read again from the library at each request, so a key that was added is there at once.
 """
 
 import hashlib
@@ -12,7 +17,6 @@ import orjson
 from aiohttp import hdrs, web
 
 from connectors.http.problem import URN, ProblemError
-from connectors.http.server import json_bytes
 from contracts.agencies import Agency
 from contracts.codec import fact_type
 from contracts.errors import InvalidEvent
@@ -82,7 +86,10 @@ class ContractRoutes:
 
 @cache
 def _problem_list() -> list[dict[str, Any]]:
-    return [{"type": URN + code, **item.model_dump(mode="json", exclude_none=True)} for code, item in problems().items()]
+    return [
+        {"type": URN + code, **item.model_dump(mode="json", exclude_none=True)}
+        for code, item in sorted(problems().items())
+    ]
 
 
 def _public(agency: Agency) -> dict[str, Any]:
@@ -97,10 +104,8 @@ def _tagged(request: web.Request, document: object, content_type: str = "applica
     """The document with an ETag of its content, or 304 for who has it already."""
     body = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
     tag = hashlib.sha256(body).hexdigest()[:32]
-    wanted = {item.strip().removeprefix("W/").strip('"') for item in request.headers.get(hdrs.IF_NONE_MATCH, "").split(",")}
-    fresh = web.Response(status=304) if wanted & {tag, "*"} else json_bytes(body)
-    if fresh.status == 200:
-        fresh.content_type = content_type
-    fresh.headers[hdrs.ETAG] = f'"{tag}"'
-    fresh.headers[hdrs.CACHE_CONTROL] = "no-cache"
-    return fresh
+    headers = {hdrs.ETAG: f'"{tag}"', hdrs.CACHE_CONTROL: "no-cache"}
+    held = request.headers.get(hdrs.IF_NONE_MATCH, "")
+    if {item.strip().removeprefix("W/").strip('"') for item in held.split(",")} & {tag, "*"}:
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=body, content_type=content_type, headers=headers)

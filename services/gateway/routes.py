@@ -2,11 +2,13 @@
 
     POST /v1/submissions          one CloudEvent (structured or binary) or a batch
     GET  /v1/submissions/{id}     what became of a submission of the caller's agency
+
+What happens to a submission is in acceptance.py.
 """
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, cast
 from urllib.parse import quote
 
 import orjson
@@ -72,7 +74,7 @@ class SubmissionRoutes:
         return response
 
     async def submission(self, request: web.Request) -> web.Response:
-        """What is known of a submission of the caller's: its state, the slip if it was kept, the outcome if it has one."""
+        """Tell what is known of a submission of the caller's: state, slip if it was kept, outcome if there is one."""
         caller = await self._door.caller(request)
         id_ = request.match_info["id"]
         known = await self._store.known(caller.agency, id_)
@@ -126,4 +128,4 @@ def _response(answer: Answer, tongue: Language) -> web.Response:
 def _item(item: object, answer: Answer, tongue: Language) -> dict[str, object]:
     response = _response(answer, tongue)
     id_ = item.get("id") if isinstance(item, dict) else None
-    return {"id": id_, "status": response.status, "body": orjson.Fragment(bytes(response.body))}
+    return {"id": id_, "status": response.status, "body": orjson.Fragment(cast("bytes", response.body))}

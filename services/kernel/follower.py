@@ -28,9 +28,7 @@ log = structlog.stdlib.get_logger(__name__)
 class Applier(Protocol):
     """What a follower does with what it follows."""
 
-    async def apply(
-        self, connection: Connection, records: Sequence[Record], others: Sequence[KafkaRecord]
-    ) -> None:
+    async def apply(self, connection: Connection, records: Sequence[Record], others: Sequence[KafkaRecord]) -> None:
         """Take in a batch, in the follower's transaction.
 
         `records` are registered events; each exchange's come in order, without a gap, and never twice. `others`
@@ -124,9 +122,7 @@ class Follower:
             stop = Stop(poison.sequence, str(reason), poison=True)
             await self._stop_exchange(connection, (poison.kind, poison.exchange), stop)
 
-    async def _take_in(
-        self, connection: Connection, records: Sequence[Record], others: Sequence[KafkaRecord]
-    ) -> None:
+    async def _take_in(self, connection: Connection, records: Sequence[Record], others: Sequence[KafkaRecord]) -> None:
         if records or others:
             await self._applier.apply(connection, records, others)
         if records:
@@ -254,9 +250,7 @@ class Follower:
         return {(kind, exchange): Stop(sequence, reason, poison) for kind, exchange, sequence, reason, poison in rows}
 
     async def _stop_exchange(self, connection: Connection, key: ExchangeKey, stop: Stop) -> None:
-        log.error(
-            "exchange stopped", service=self.service, **_names(key), sequence=stop.sequence, reason=stop.reason
-        )
+        log.error("exchange stopped", service=self.service, **_names(key), sequence=stop.sequence, reason=stop.reason)
         query = self._sql(
             "INSERT INTO {stopped} (kind, exchange, sequence, reason, poison) VALUES (%s, %s, %s, %s, %s)"
             " ON CONFLICT (kind, exchange) DO UPDATE SET (sequence, reason, poison) ="

@@ -39,15 +39,13 @@ class Outbox:
             return
         await self._producer.send_all(messages)
         async with self._pool.connection() as connection:
-            await connection.execute(
-                sql.SQL("DELETE FROM {} WHERE id = ANY(%s)").format(self._table), (list(ids),)
-            )
+            await connection.execute(sql.SQL("DELETE FROM {} WHERE id = ANY(%s)").format(self._table), (list(ids),))
 
     async def drain(self, owner: str, *, limit: int = 1000) -> int:
         """Publish what an owner left behind, in order; return how many. Raises KafkaUnavailable."""
-        query = sql.SQL(
-            "SELECT id, topic, key, value FROM {} WHERE owner = %s ORDER BY id LIMIT %s"
-        ).format(self._table)
+        query = sql.SQL("SELECT id, topic, key, value FROM {} WHERE owner = %s ORDER BY id LIMIT %s").format(
+            self._table
+        )
         total = 0
         while True:
             async with self._pool.connection() as connection:
@@ -64,9 +62,9 @@ class Outbox:
         For messages whose order does not matter: several workers may sweep at once, each its own rows. Raises
         KafkaUnavailable; they stay then.
         """
-        select = sql.SQL(
-            "SELECT id, topic, key, value FROM {} ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"
-        ).format(self._table)
+        select = sql.SQL("SELECT id, topic, key, value FROM {} ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED").format(
+            self._table
+        )
         delete = sql.SQL("DELETE FROM {} WHERE id = ANY(%s)").format(self._table)
         total = 0
         while True:

@@ -21,14 +21,14 @@ class Settings(BaseSettings):
     contracts: Path | None = None
     postgres: str = ""
     listen: str = "127.0.0.1"
-    gateway_port: int = Field(8700, ge=0, le=65535)
-    delivery_port: int = Field(8701, ge=0, le=65535)
-    audit_port: int = Field(8702, ge=0, le=65535)
-    transfers_port: int = Field(8703, ge=0, le=65535)
+    gateway_port: int = Field(default=8700, ge=0, le=65535)
+    delivery_port: int = Field(default=8701, ge=0, le=65535)
+    audit_port: int = Field(default=8702, ge=0, le=65535)
+    transfers_port: int = Field(default=8703, ge=0, le=65535)
     delivery_url: str = "http://127.0.0.1:8701"
     audit_url: str = "http://127.0.0.1:8702"
-    max_body: int = Field(1024 * 1024, ge=1024)
-    max_batch: int = Field(500, ge=1)
+    max_body: int = Field(default=1024 * 1024, ge=1024)
+    max_batch: int = Field(default=500, ge=1)
     future_tolerance: timedelta = timedelta(minutes=5)
     token_lifetime: timedelta = timedelta(minutes=5)
     inbox_retention: timedelta = timedelta(days=90)

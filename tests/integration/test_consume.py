@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -337,6 +338,28 @@ async def test_stop_finishes_the_batch_commits_and_leaves(bench: Bench) -> None:
         assert await bench.members(bench.group) == 0
         assert consumer.health().state == "stopped"
     assert handler.story == ["assigned 1", "revoked 1"]
+
+
+@pytest.mark.parametrize("state", ["away", "joining"])
+async def test_stop_is_quick_before_the_group_is_joined(bench: Bench, state: str) -> None:
+    away = KafkaSettings.model_construct(bootstrap="127.0.0.1:1")
+    consumer = Consumer(
+        group=bench.group,
+        topics=[await bench.topic("in")],
+        handler=Recorder(),
+        settings=away if state == "away" else bench.settings,
+        dead_letter_topic=bench.dead_letters,
+        backoff=QUICK,
+    )
+    starting = asyncio.create_task(consumer.start())
+    await until(lambda: "away" in consumer.health().reason if state == "away" else consumer._joining)
+    assert not consumer.health().ready
+    began = time.monotonic()
+    await consumer.stop()
+    await starting
+    assert time.monotonic() - began < 10
+    assert consumer.health().state == "stopped"
+    assert not [thread for thread in threading.enumerate() if "WorkerThread" in type(thread).__name__]
 
 
 async def test_what_is_handled_is_committed_without_stopping(bench: Bench) -> None:

@@ -21,8 +21,7 @@ def upgrade() -> None:
         ) WITH (fillfactor = 50);
         CREATE TABLE readers (
             agency text PRIMARY KEY,
-            acked bigint NOT NULL DEFAULT 0,
-            purged bigint NOT NULL DEFAULT 0
+            acked bigint NOT NULL DEFAULT 0
         ) WITH (fillfactor = 50);
         CREATE TABLE items (
             agency text NOT NULL,

@@ -1,0 +1,26 @@
+"""A whole bus for the end-to-end tests, started once."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contracts.signatures import SigningKey
+from services.cli import story
+from services.cli.agencies import new_agency
+from services.cli.stack import Stack
+
+AGENCIES = (story.MINHANG, story.QINGPU, story.CITY, story.POLICE, story.PROCURATORATE, "310104-cg")
+
+
+@pytest.fixture(scope="session")
+def stack(scratch: Path) -> Iterator[Stack]:
+    """Engines and services as separate processes."""
+    with Stack(scratch / "bus") as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def keys(stack: Stack) -> dict[str, SigningKey]:
+    """A key for each agency of the story, made while the bus runs."""
+    return {code: new_agency(code, stack.keys, stack.contracts) for code in AGENCIES}
