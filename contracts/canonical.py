@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import cast
 
 import orjson
@@ -75,3 +76,8 @@ def _distinct(members: list[tuple[str, JsonValue]]) -> None:
 def digest(value: JsonValue | Mapping[str, JsonValue]) -> str:
     """`sha-256:` and the hexadecimal SHA-256 of the canonical form."""
     return f"sha-256:{hashlib.sha256(canonical(value)).hexdigest()}"
+
+
+def timestamp(instant: datetime) -> str:
+    """The one form in which the bus writes an instant: UTC, microseconds, `Z`."""
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -275,31 +275,40 @@ class _Reading:
         self._written = written
         self._read = read
         self._names = names
+        self._known: dict[object, list[_Gap]] = {}
 
     def gaps(self) -> list[_Gap]:
-        """Where it does not; a place that is reached on several ways is named several times."""
-        return self._node((_Node("", self._written),), _Node("", self._read), frozenset())
+        """Where it does not, each place once."""
+        return self._node((_Node("", self._written),), _Node("", self._read))
 
-    def _node(self, writers: _Conjunction, reader: _Node, assumed: frozenset[object]) -> list[_Gap]:
+    def _node(self, writers: _Conjunction, reader: _Node) -> list[_Gap]:
         pair = (tuple(writer.pointer for writer in writers), reader.pointer)
-        if pair in assumed:
-            return []
+        if pair in self._known:
+            return self._known[pair]
+        before = frozenset(self._known)
+        self._known[pair] = []
+        gaps = list(dict.fromkeys(self._judged(writers, reader)))
+        if gaps:
+            # What was found to fit meanwhile may have leant on the assumption that this does.
+            self._known = {key: found for key, found in self._known.items() if found or key in before}
+        self._known[pair] = gaps
+        return gaps
+
+    def _judged(self, writers: _Conjunction, reader: _Node) -> list[_Gap]:
         try:
             accepted = _alternatives((reader,), self._read)
             gaps = list(_default_gaps(writers, reader))
             for offered in _alternatives(writers, self._written):
-                gaps += self._alternative(offered, accepted, reader, assumed | {pair})
+                gaps += self._alternative(offered, accepted, reader)
         except _NotUnderstoodError as error:
             return [_Gap(reader.pointer, "not-understood", str(error), str(error))]
         return gaps
 
-    def _alternative(
-        self, writers: _Conjunction, accepted: list[_Conjunction], reader: _Node, assumed: frozenset[object]
-    ) -> list[_Gap]:
+    def _alternative(self, writers: _Conjunction, accepted: list[_Conjunction], reader: _Node) -> list[_Gap]:
         """Nothing if some accepted alternative fits, else what is wrong with the one that comes closest."""
         nearest: list[_Gap] | None = None
         for readers in accepted:
-            gaps = self._conjunction(writers, readers, assumed)
+            gaps = self._conjunction(writers, readers)
             if not gaps:
                 return []
             comparable = len(accepted) == 1 or _alike(writers, readers)
@@ -311,20 +320,18 @@ class _Reading:
         rule = "null-added" if is_null else "branch-added"
         return [_Gap(reader.pointer, rule, "not accepted", _described(writers))]
 
-    def _conjunction(
-        self, writers: _Conjunction, readers: _Conjunction, assumed: frozenset[object]
-    ) -> list[_Gap]:
+    def _conjunction(self, writers: _Conjunction, readers: _Conjunction) -> list[_Gap]:
         gaps = list(_extension_gaps(writers, readers))
         if self._names:
             gaps += _name_gaps(writers, readers)
         for reader in readers:
-            gaps += list(_type_gaps(writers, reader)) or self._plain(writers, reader, assumed)
+            gaps += list(_type_gaps(writers, reader)) or self._plain(writers, reader)
         return gaps
 
-    def _plain(self, writers: _Conjunction, reader: _Node, assumed: frozenset[object]) -> list[_Gap]:
+    def _plain(self, writers: _Conjunction, reader: _Node) -> list[_Gap]:
         gaps = [gap for check in _CHECKS for gap in check(writers, reader)]
         for parts, part in chain(_property_pairs(writers, reader), _item_pairs(writers, reader)):
-            gaps += self._node(parts, part, assumed)
+            gaps += self._node(parts, part)
         return gaps
 
 
@@ -453,8 +460,9 @@ def _written_item(writer: _Node, index: int) -> _Node | None:
 
 def _merged(parts: Iterable[_Node | None]) -> _Conjunction | None:
     """The parts that say something, together; None if one of them forbids the place."""
-    together = tuple(part for part in parts if part is not None and part.schema is not True)
-    return None if any(part.schema is False for part in together) else together
+    together = {part.pointer: part for part in parts if part is not None and part.schema is not True}
+    never = any(part.schema is False for part in together.values())
+    return None if never else tuple(together[pointer] for pointer in sorted(together))
 
 
 def _pair(written: _Conjunction | None, part: _Node) -> Iterator[_Pair]:

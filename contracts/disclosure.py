@@ -9,6 +9,7 @@ erased years later, still verifies, and what was withheld is visible.
 import hashlib
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cache
 from typing import get_args
 
 from pydantic import BaseModel, JsonValue
@@ -49,9 +50,11 @@ def blinded(data: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
 def cut(fact: type[Fact], data: Mapping[str, JsonValue], allowed: Collection[FieldClass]) -> dict[str, JsonValue]:
     """A copy of `data` from which the members of classes outside `allowed` are withheld."""
     form, salts = _copy(data)
+    classes = classified(fact, data)
     kept: dict[str, JsonValue] = {}
     for pointer, salt in salts.items():
-        if _class_at(fact, data, pointer) in allowed:
+        # A salt that the model does not explain is withheld from everybody: SEALED is never granted by default.
+        if classes.get(pointer, FieldClass.SEALED) in allowed:
             kept[pointer] = salt
         else:
             _withhold(form, pointer, salt)
@@ -60,7 +63,10 @@ def cut(fact: type[Fact], data: Mapping[str, JsonValue], allowed: Collection[Fie
 
 def withheld(data: Mapping[str, JsonValue]) -> list[str]:
     """The JSON pointers of the members that this copy withholds."""
-    return [pointer for pointer, value in _members(data, "") if _is_digest(value)]
+    found: list[str] = []
+    for name, value in data.items():
+        _find_digests(value, f"/{_escape(name)}", found)
+    return found
 
 
 def require_salts(fact: type[Fact], data: Mapping[str, JsonValue]) -> None:
@@ -77,11 +83,6 @@ def require_salts(fact: type[Fact], data: Mapping[str, JsonValue]) -> None:
             raise DisclosureError(f"the salt of {pointer} must be 22 to 128 characters of base64url", pointer)
     if len(set(salts.values())) != len(salts):
         raise DisclosureError("each classified member needs a salt of its own", "")
-
-
-def _class_at(fact: type[Fact], data: Mapping[str, JsonValue], pointer: str) -> FieldClass:
-    # A salt that the model does not explain is withheld from everybody: SEALED is never granted by default.
-    return classified(fact, data).get(pointer, FieldClass.SEALED)
 
 
 def _salts(data: Mapping[str, JsonValue]) -> dict[str, str]:
@@ -122,22 +123,21 @@ def _digest(salt: str, name: str, value: JsonValue) -> str:
     return urlsafe_b64encode(hashlib.sha256(canonical(disclosure)).digest()).rstrip(b"=").decode()
 
 
-def _is_digest(value: JsonValue) -> bool:
-    return isinstance(value, dict) and value.keys() == {DIGEST}
-
-
-def _members(value: JsonValue | Mapping[str, JsonValue], pointer: str) -> Iterator[tuple[str, JsonValue]]:
-    items: Iterator[tuple[object, JsonValue]]
-    if isinstance(value, Mapping) and not _is_digest(dict(value)):
-        items = iter((name.replace("~", "~0").replace("/", "~1"), item) for name, item in value.items())
+def _find_digests(value: JsonValue, pointer: str, found: list[str]) -> None:
+    if isinstance(value, dict):
+        if value.keys() == {DIGEST}:
+            found.append(pointer)
+            return
+        for name, item in value.items():
+            if isinstance(item, (dict, list)):
+                _find_digests(item, f"{pointer}/{_escape(name)}", found)
     elif isinstance(value, list):
-        items = iter(enumerate(value))
-    else:
-        return
-    for name, item in items:
-        here = f"{pointer}/{name}"
-        yield here, item
-        yield from _members(item, here)
+        for index, item in enumerate(value):
+            _find_digests(item, f"{pointer}/{index}", found)
+
+
+def _escape(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _walk(
@@ -145,20 +145,27 @@ def _walk(
 ) -> Iterator[tuple[str, FieldClass]]:
     if not isinstance(data, Mapping):
         return
-    for name, field in model.model_fields.items():
-        if data.get(name) is None:
+    for name, mark, parts in _members_of(model):
+        value = data.get(name)
+        if value is None:
             continue
-        here, value = f"{pointer}/{name}", data[name]
-        mark = _mark(field)
+        here = f"{pointer}/{name}"
         if mark is not None:
             yield here, mark
             continue
-        for part in _parts(field.annotation):
+        for part in parts:
             if isinstance(value, list):
                 for index, item in enumerate(value):
                     yield from _walk(part, item, f"{here}/{index}")
             else:
                 yield from _walk(part, value, here)
+
+
+@cache
+def _members_of(model: type[BaseModel]) -> list[tuple[str, FieldClass | None, tuple[type[BaseModel], ...]]]:
+    """Name, class and inner models of each member that has either: every copy of every event asks."""
+    members = [(name, _mark(field), tuple(_parts(field.annotation))) for name, field in model.model_fields.items()]
+    return [member for member in members if member[1] is not None or member[2]]
 
 
 def _mark(field: FieldInfo) -> FieldClass | None:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from contracts.canonical import Document, canonical, parse_object
+from contracts.canonical import Document, canonical
 from contracts.codec import content_digest, copy_for, signing_form
 from events.fields import FieldClass
 
@@ -73,12 +73,19 @@ class Record(BaseModel):
 
     def to_bytes(self) -> bytes:
         """The canonical bytes."""
-        return canonical(self.model_dump(mode="json"))
+        return canonical(
+            {
+                "event": self.event,
+                "receipt": self.receipt,
+                "standing": self.standing.model_dump(mode="json"),
+                "audience": None if self.audience is None else [*self.audience],
+            }
+        )
 
     @classmethod
     def from_bytes(cls, value: bytes) -> "Record":
-        """Parse a record. Raises MalformedJson or pydantic's ValidationError (both mean poison)."""
-        return cls.model_validate(parse_object(value))
+        """Parse a record, as a registrar wrote it. Raises pydantic's ValidationError (which means poison)."""
+        return cls.model_validate_json(value)
 
     def seen_by(self, agency: str, standing: Standing | None = None) -> Document:
         """The copy of the event for a party: cut to its classes, or a stub where it may not see the event.

@@ -40,10 +40,8 @@ class SigningKey:
 
     def sign(self, payload: bytes) -> str:
         """A detached JWS of the payload."""
-        compact = _jws.encode(
-            payload, self.private, ALGORITHMS[self.algorithm], {"kid": self.kid}, is_payload_detached=True
-        )
-        return compact
+        headers = {"kid": self.kid, "typ": None}  # PyJWT's default `typ` says JWT, which this is not
+        return _jws.encode(payload, self.private, ALGORITHMS[self.algorithm], headers, is_payload_detached=True)
 
     def public(self) -> str:
         """The public key, base64url."""

@@ -6,7 +6,17 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    StringConstraints,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 
 class FieldClass(StrEnum):
@@ -24,12 +34,18 @@ class Classified:
 
     field_class: FieldClass
 
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(schema), "x-class": self.field_class.value}
+
 
 @dataclass(frozen=True, slots=True)
 class Coded:
     """Marks a string that must be a valid value of a code system (`contracts.codes`)."""
 
     system: str
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(schema), "x-code-system": self.system}
 
 
 PERSONAL = Classified(FieldClass.PERSONAL)

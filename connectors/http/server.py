@@ -187,12 +187,12 @@ async def patient(
 ) -> None:
     """Wait until all are done, the time is over, or the server stops. What is not done then is cancelled."""
     stopping: asyncio.Future[Any] = asyncio.ensure_future(request.app[_STOPPING].wait())
-    together: asyncio.Future[Any] = asyncio.gather(*awaited, return_exceptions=True)
+    together: asyncio.Future[Any] = asyncio.ensure_future(asyncio.wait(awaited))
     try:
         await asyncio.wait({together, stopping}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        stopping.cancel()
-        together.cancel()
+        for future in (stopping, together, *awaited):
+            future.cancel()
 
 
 class _Full(asyncio.Protocol):

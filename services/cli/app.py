@@ -130,6 +130,20 @@ def agency_new(
     click.echo(f"{key.kid}: private key in {(keys or data / 'keys') / f'{key.kid}.pem'} (mode 600)")
 
 
+@main.command()
+@click.option("--as", "code", required=True, help="The agency that states the fact.")
+@click.option("--data", type=DATA, default=Path("liandong-data"), show_default=True)
+@click.option("--keys", type=DATA, help="The folder of private keys (default: DATA/keys).")
+@click.argument("file", type=click.File("rb"))
+def sign(code: str, data: Path, keys: Path | None, file: click.utils.LazyFile) -> None:
+    """Sign the event in FILE with an agency's key; what is missing of id, time and exchange is filled in."""
+    from services.cli.agencies import agency_key
+    from services.cli.sign import sign as sign_event
+
+    event = sign_event(file.read(), agency_key(code, keys or data / "keys"))
+    click.echo(json.dumps(event, ensure_ascii=False, indent=2))
+
+
 @main.command("verify-event")
 @click.argument("file", type=click.File("rb"))
 @click.option("--contracts", type=DATA, envvar="LIANDONG_CONTRACTS", help="The overlay with the agencies' keys.")

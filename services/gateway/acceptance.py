@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
@@ -18,7 +18,7 @@ from connectors.errors import KafkaUnavailable
 from connectors.http.problem import ProblemError, of, unavailable
 from connectors.kafka.producer import Message
 from connectors.postgres.pool import transient
-from contracts.canonical import canonical
+from contracts.canonical import canonical, timestamp
 from contracts.errors import ContractError, MalformedJson
 from contracts.records import slip
 from contracts.signatures import seal
@@ -166,12 +166,12 @@ class Acceptance:
             return dict.fromkeys(sending, unavailable("whether the bus has it is unknown: send the same id again"))
         self._kafka_refused_at = None
         accepted = {index: item.accepted for index, item in sending.items()}
-        await self._keep({item.submission.key: item.slip for item in accepted.values()})
-        return dict[int, Answer](accepted)
+        slips = await self._keep({item.submission.key: item.slip for item in accepted.values()})
+        return {index: replace(item, slip=slips[item.submission.key]) for index, item in accepted.items()}
 
     def _stamped(self, submission: Submission, now: datetime, wait: bool) -> _Sent:
         document, envelope = submission.event.document, submission.event.envelope
-        accepted = now.isoformat(timespec="microseconds").replace("+00:00", "Z")
+        accepted = timestamp(now)
         key = self._runtime.bus_key
         sealed = seal(slip(document, key.agency, accepted), key)
         message = Message(
@@ -183,14 +183,15 @@ class Acceptance:
         outcome = self._waiting.outcome(submission.key) if wait else None
         return _Sent(Accepted(submission, canonical(sealed), outcome), message)
 
-    async def _keep(self, slips: Mapping[Key, bytes]) -> None:
-        """Remember the slips. Kafka has the submissions, so failing here takes no promise back."""
+    async def _keep(self, slips: Mapping[Key, bytes]) -> Mapping[Key, bytes]:
+        """Remember the slips; the ones that count. Kafka has the submissions, so failing here takes no promise back."""
         try:
-            await self._store.accepted(slips)
+            return await self._store.accepted(slips)
         except Exception as error:
             if not transient(error):
                 raise
             log.warning("slips are not kept", reason=str(error), count=len(slips))
+            return slips
 
     @asynccontextmanager
     async def _room(self, count: int) -> AsyncIterator[None]:

@@ -73,10 +73,11 @@ class Store:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def accepted(self, slips: Mapping[Key, bytes]) -> None:
-        """Keep the slips of accepted submissions; the first slip of a content stays."""
+    async def accepted(self, slips: Mapping[Key, bytes]) -> dict[Key, bytes]:
+        """Keep the slips of accepted submissions; return those that count, for the first slip of a content stays."""
         keys = sorted(slips)  # one order for all, so that two statements never wait for each other
-        await self._run(_ACCEPT, (*_columns(keys), [slips[key] for key in keys]))
+        rows = await self._run(_ACCEPT, (*_columns(keys), [slips[key] for key in keys]))
+        return {(source, id_, digest): slip for source, id_, digest, slip in rows}
 
     async def settle(self, outcomes: Sequence[Outcome]) -> None:
         """Store outcomes, in the order they came, and wake who waits for them in any process."""
@@ -177,7 +178,8 @@ def _outcome(row: TupleRow) -> Outcome:
 _ACCEPT: Final = """
     INSERT INTO gateway.submissions AS s (source, id, digest, slip)
     SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::bytea[])
-    ON CONFLICT (source, id, digest) DO UPDATE SET slip = EXCLUDED.slip WHERE s.slip IS NULL
+    ON CONFLICT (source, id, digest) DO UPDATE SET slip = coalesce(s.slip, EXCLUDED.slip)
+    RETURNING source, id, digest, slip
 """
 
 _SETTLE: Final = """

@@ -73,7 +73,7 @@ class Proxy:
         try:
             answer = asked.result()
         except (ClientError, OSError, TimeoutError) as error:
-            log.warning("passed on in vain", service=self._service, reason=repr(error))
+            log.warning("passed on in vain", service=self._service, reason=str(error))
             raise self._away() from error
         async with answer:
             return await self._pass_back(request, answer)
@@ -88,7 +88,7 @@ class Proxy:
                 await response.write(chunk)
         except (ClientError, OSError, TimeoutError) as error:
             # Half an answer must not look like a whole one.
-            log.warning("an answer broke off", service=self._service, reason=repr(error))
+            log.warning("an answer broke off", service=self._service, reason=str(error))
             if request.transport is not None:
                 request.transport.abort()
         return response

@@ -19,7 +19,7 @@ from connectors.kafka.consume import Consumer, Partition, Reason, Transient
 from connectors.kafka.consume import Record as KafkaRecord
 from connectors.kafka.producer import Message
 from connectors.postgres.pool import transient
-from contracts.canonical import Document, canonical, parse_object
+from contracts.canonical import Document, canonical, parse_object, timestamp
 from contracts.codec import Event, content_digest, decode, decode_registered, verify_event
 from contracts.errors import ContractError, InvalidEvent, SignatureError
 from contracts.library import Contracts
@@ -186,7 +186,7 @@ class Decider:
             **submission.document,
             "sequence": decision.state.sequence,
             "acceptedtime": submission.accepted,
-            "recordedtime": recordedtime.isoformat(),
+            "recordedtime": timestamp(recordedtime),
         }
         home = decision.state.home
         record = Record(

@@ -7,7 +7,7 @@ from contracts import grounds
 from contracts.canonical import Document
 from contracts.codec import Event
 from events.parts import Ground
-from services.kernel.lifecycle import Context, Rejection, Role, State
+from services.kernel.lifecycle import Context, Lifecycle, Rejection, Role, S, State
 
 GROUNDS: Final = grounds.load()
 
@@ -37,11 +37,16 @@ def grounded(state: State, event: Event, context: Context, ground: Ground, body:
     return None
 
 
-def ping_pong(state: State, to: str, moves: list[str], context: Context) -> Rejection | None:
-    """The matter does not go to an agency that has had it: that one is left to the arbiter."""
+def ping_pong(lifecycle: Lifecycle[S], state: S, event: Event, to: str, context: Context) -> Rejection | None:
+    """推诿: the matter does not go to an agency that has had it. Who is competent is then for the arbiter to say."""
     had = {*state.legs, *state.having(Role.SENDER)}
     if to not in had:
         return None
+    moves = sorted(
+        fact.name()
+        for fact in lifecycle.transitions[state.status]
+        if Role.RECIPIENT in lifecycle.speakers[fact] and not isinstance(event.fact, fact)
+    )
     arbiter = _arbiter(state, context)
     decides = f"{arbiter} {context.agencies.name(arbiter)} decides" if arbiter else "a common superior decides"
     detail = f"{to} {context.agencies.name(to)} has had this matter; {decides}. Open moves: {', '.join(moves)}"

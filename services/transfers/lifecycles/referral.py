@@ -40,7 +40,7 @@ from events.referral import (
     Supplemented,
     SupplementRequested,
 )
-from services.kernel.lifecycle import Context, Lifecycle, Rejection, Role, State, legal_moves
+from services.kernel.lifecycle import Context, Lifecycle, Rejection, Role, State
 from services.transfers.rules import grounded, ping_pong
 
 
@@ -279,8 +279,9 @@ def _guard(state: ReferralState, event: Event, context: Context) -> Rejection | 
         case Sent():
             return _approved(state, event.fact) or _complete(event.fact.dossier)
         case Forwarded(ground=ground, recipient=police):
-            moves = [move for move in legal_moves(LIFECYCLE, state, Role.RECIPIENT) if move != Forwarded.name()]
-            return ping_pong(state, police, moves, context) or grounded(state, event, context, ground, police)
+            return ping_pong(LIFECYCLE, state, event, police, context) or grounded(
+                state, event, context, ground, police
+            )
         case (
             NotApproved(ground=ground)
             | Declined(ground=ground)

@@ -28,7 +28,7 @@ from events.transfer import (
     Supplemented,
     SupplementRequested,
 )
-from services.kernel.lifecycle import Context, Lifecycle, Rejection, Role, State, legal_moves
+from services.kernel.lifecycle import Context, Lifecycle, Rejection, Role, State
 from services.transfers.rules import grounded, ping_pong
 
 
@@ -89,6 +89,7 @@ TRANSITIONS: Final[Mapping[str, Mapping[type[Fact], str]]] = {
         Accepted: Status.ACCEPTED,
         Returned: Status.RETURNED,
         Forwarded: Status.SENT,
+        Disputed: Status.DISPUTED,
         **_DESIGNATION,
     },
     Status.ACCEPTED: {
@@ -227,8 +228,9 @@ def _guard(state: TransferState, event: Event, context: Context) -> Rejection | 
         case NotFiled(ground=ground, competent_body=body) | Disputed(ground=ground, competent_body=body):
             return grounded(state, event, context, ground, _named(body, event))
         case Forwarded(ground=ground, recipient=recipient):
-            moves = [move for move in legal_moves(LIFECYCLE, state, Role.RECIPIENT) if move != Forwarded.name()]
-            return ping_pong(state, recipient, moves, context) or grounded(state, event, context, ground, recipient)
+            return ping_pong(LIFECYCLE, state, event, recipient, context) or grounded(
+                state, event, context, ground, recipient
+            )
         case Accepted(goods=goods) | Negotiated(goods=goods):
             return _goods_accounted_for(state, goods)
         case Designated(agency=agency) if state.parties.get(agency) is Role.SENDER:

@@ -55,13 +55,25 @@ ONE_WAY: list[tuple[Schema, Schema, str, str, str]] = [
     ({"enum": ["a"], **STRING}, STRING, "/enum", "enum-dropped", "enum-added"),
     ({"const": "a", **STRING}, STRING, "/const", "const-dropped", "const-added"),
     (thing("a", a=STRING), thing(a=STRING), "/properties/a", "required-dropped", "required-added"),
-    ({**STRING, "maxLength": 5}, {**STRING, "maxLength": 6}, "/maxLength", "bound-relaxed", "bound-tightened"),
+    (
+        {**STRING, "maxLength": 5},
+        {**STRING, "maxLength": 6},
+        "/maxLength",
+        "bound-relaxed",
+        "bound-tightened",
+    ),
     ({**STRING, "minLength": 1}, STRING, "/minLength", "bound-relaxed", "bound-tightened"),
     ({"minimum": 2}, {"exclusiveMinimum": 1}, "/minimum", "bound-relaxed", "bound-tightened"),
     ({"multipleOf": 6}, {"multipleOf": 3}, "/multipleOf", "bound-relaxed", "bound-tightened"),
     ({**STRING, "pattern": "a"}, STRING, "/pattern", "pattern-dropped", "pattern-added"),
     ({**STRING, "format": "date"}, STRING, "/format", "format-dropped", "format-added"),
-    ({"type": "array", "uniqueItems": True}, {"type": "array"}, "/uniqueItems", "unique-dropped", "unique-added"),
+    (
+        {"type": "array", "uniqueItems": True},
+        {"type": "array"},
+        "/uniqueItems",
+        "unique-dropped",
+        "unique-added",
+    ),
     ({"type": "array", "items": INTEGER}, {"type": "array"}, "/items/type", "type-widened", "type-narrowed"),
     (
         {"anyOf": [variant("a"), variant("b")]},
@@ -81,7 +93,9 @@ ONE_WAY: list[tuple[Schema, Schema, str, str, str]] = [
 
 
 @pytest.mark.parametrize(("narrow", "wide", "path", "widened", "narrowed"), ONE_WAY)
-def test_a_rule_judges_both_directions(narrow: Schema, wide: Schema, path: str, widened: str, narrowed: str) -> None:
+def test_a_rule_judges_both_directions(
+    narrow: Schema, wide: Schema, path: str, widened: str, narrowed: str
+) -> None:
     assert (path, widened) in breaking(compare(narrow, wide))
     back = compare(wide, narrow)
     assert not breaking(back)
@@ -103,7 +117,12 @@ BOTH_WAYS: list[tuple[Schema, Schema, str, str]] = [
     ({"type": "text"}, STRING, "", "not-understood"),
     ({"$schema": "http://json-schema.org/draft-07/schema#"}, STRING, "", "not-understood"),
     ({"type": "array", "items": [STRING]}, {"type": "array"}, "/items", "not-understood"),
-    ({"unevaluatedProperties": False}, {"unevaluatedProperties": False, "title": 1, "type": "object"}, "/unevaluatedProperties", "not-understood"),
+    (
+        {"unevaluatedProperties": False},
+        {"unevaluatedProperties": False, "title": 1, "type": "object"},
+        "/unevaluatedProperties",
+        "not-understood",
+    ),
 ]
 
 
@@ -166,7 +185,9 @@ def test_tuples_are_judged_place_by_place() -> None:
     def pair(*items: Schema) -> Schema:
         return {"type": "array", "prefixItems": list(items), "minItems": 2, "maxItems": 2}
 
-    assert breaking(compare(pair(STRING, INTEGER), pair(STRING, STRING))) == [("/prefixItems/1/type", "type-widened")]
+    assert breaking(compare(pair(STRING, INTEGER), pair(STRING, STRING))) == [
+        ("/prefixItems/1/type", "type-widened")
+    ]
     assert not breaking(compare({"type": "array", "items": STRING}, pair(STRING, STRING)))
 
 
@@ -250,7 +271,10 @@ counts = st.integers(0, 3)
 scalars = st.sampled_from(SCALARS)
 strings = _some({"minLength": counts, "maxLength": counts, "pattern": st.sampled_from(["^a", "b$"])})
 numbers = _some(
-    {keyword: st.integers(-1, 4) for keyword in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")}
+    {
+        keyword: st.integers(-1, 4)
+        for keyword in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+    }
     | {"multipleOf": st.integers(1, 4)}
 )
 
@@ -262,7 +286,9 @@ def _typed(*names: str) -> Callable[[Schema], st.SearchStrategy[Schema]]:
 leaves: st.SearchStrategy[Schema] = st.one_of(
     strings.flatmap(_typed("string")),
     numbers.flatmap(_typed("integer", "number")),
-    st.sampled_from([NULL, {"type": "boolean"}, {}, {"type": ["string", "null"]}, {"type": ["integer", "array"]}]),
+    st.sampled_from(
+        [NULL, {"type": "boolean"}, {}, {"type": ["string", "null"]}, {"type": ["integer", "array"]}]
+    ),
     scalars.map(lambda value: {"const": value}),
     st.lists(scalars, min_size=1, max_size=3).map(lambda values: {"enum": values}),
     strings,
@@ -274,14 +300,18 @@ references = st.sampled_from([{"$ref": f"{ROOT}A"}, {"$ref": f"{ROOT}B"}])
 @st.composite
 def objects(draw: st.DrawFn, parts: st.SearchStrategy[Any]) -> Schema:
     """Object schemas over three names, tagged or not."""
-    schema: Schema = draw(_some({"type": st.just("object"), "minProperties": counts, "maxProperties": counts}))
+    schema: Schema = draw(
+        _some({"type": st.just("object"), "minProperties": counts, "maxProperties": counts})
+    )
     if draw(st.booleans()):
         schema["properties"] = draw(st.dictionaries(st.sampled_from(NAMES), parts, max_size=3))
         schema["required"] = draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=2))
     extra: st.SearchStrategy[Any] = st.one_of(st.just(False), st.just(False), st.just(True), parts)
     schema |= draw(_some({"additionalProperties": extra}))
     if draw(st.integers(0, 4)) == 0:
-        schema["patternProperties"] = draw(st.dictionaries(st.sampled_from(["a", "^b"]), parts, min_size=1, max_size=1))
+        schema["patternProperties"] = draw(
+            st.dictionaries(st.sampled_from(["a", "^b"]), parts, min_size=1, max_size=1)
+        )
     if draw(st.integers(0, 4)) == 0:
         schema["propertyNames"] = draw(strings)
     return schema
@@ -304,7 +334,9 @@ def arrays(parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Schema]:
 def unions(parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Schema]:
     """Combinations, also beside other keywords."""
     lists = st.lists(parts, min_size=1, max_size=3)
-    combined = st.sampled_from(["anyOf", "oneOf", "allOf"]).flatmap(lambda name: lists.map(lambda some: {name: some}))
+    combined = st.sampled_from(["anyOf", "oneOf", "allOf"]).flatmap(
+        lambda name: lists.map(lambda some: {name: some})
+    )
     return st.tuples(combined, st.one_of(st.just(Schema()), leaves)).map(lambda both: {**both[1], **both[0]})
 
 
@@ -314,10 +346,14 @@ def _grown(parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Schema]:
 
 
 nodes: st.SearchStrategy[Any] = st.recursive(leaves, _grown, max_leaves=6)
-documents: st.SearchStrategy[Schema] = st.builds(lambda root, a, b: {**root, "$defs": {"A": a, "B": b}}, nodes, nodes, nodes)
+documents: st.SearchStrategy[Schema] = st.builds(
+    lambda root, a, b: {**root, "$defs": {"A": a, "B": b}}, nodes, nodes, nodes
+)
 instances: st.SearchStrategy[Any] = st.recursive(
     scalars,
-    lambda parts: st.one_of(st.lists(parts, max_size=3), st.dictionaries(st.sampled_from(NAMES), parts, max_size=3)),
+    lambda parts: st.one_of(
+        st.lists(parts, max_size=3), st.dictionaries(st.sampled_from(NAMES), parts, max_size=3)
+    ),
     max_leaves=5,
 )
 
@@ -336,7 +372,11 @@ def mutated(draw: st.DrawFn, schema: Any) -> Any:
 @st.composite
 def _mutated_value(draw: st.DrawFn, keyword: str, value: Any) -> Any:
     if isinstance(value, bool) or keyword in {"type", "pattern", "const"}:
-        fresh = {"type": ["string", "integer", "number", "object"], "pattern": ["^a", "b$"], "const": list(SCALARS)}
+        fresh = {
+            "type": ["string", "integer", "number", "object"],
+            "pattern": ["^a", "b$"],
+            "const": list(SCALARS),
+        }
         return draw(st.sampled_from(fresh[keyword])) if keyword in fresh else not value
     if isinstance(value, int):
         return max(value + draw(st.sampled_from([-1, 1])), int(keyword == "multipleOf"))
@@ -363,7 +403,10 @@ def opened(schema: Any) -> Any:
     for keyword, value in schema.items():
         if keyword in {"properties", "$defs", "patternProperties"}:
             result[keyword] = {name: opened(part) for name, part in value.items()}
-        elif keyword in {"items", "prefixItems", "anyOf", "allOf", "additionalProperties"} and value is not False:
+        elif (
+            keyword in {"items", "prefixItems", "anyOf", "allOf", "additionalProperties"}
+            and value is not False
+        ):
             result[keyword] = opened(value)
         elif keyword == "oneOf":
             result.setdefault("allOf", []).append({"anyOf": opened(value)})
@@ -389,7 +432,9 @@ def fitting(draw: st.DrawFn, schema: Any, document: Schema, depth: int = 3) -> A
     if schema.get("type") == "array" or {"items", "prefixItems"} & schema.keys():
         prefix, rest = schema.get("prefixItems", []), schema.get("items", {})
         size = draw(st.integers(schema.get("minItems", 0), max(3, schema.get("minItems", 0))))
-        return [draw(fitting(prefix[n] if n < len(prefix) else rest, document, depth - 1)) for n in range(size)]
+        return [
+            draw(fitting(prefix[n] if n < len(prefix) else rest, document, depth - 1)) for n in range(size)
+        ]
     return draw(instances)
 
 
@@ -434,15 +479,40 @@ def test_a_schema_is_compatible_with_itself(schema: Schema) -> None:
 def junk() -> st.SearchStrategy[Any]:
     """Anything that JSON can hold, often under a keyword that expects something else."""
     keywords = st.sampled_from(
-        ["type", "properties", "required", "items", "$ref", "anyOf", "enum", "minimum", "maxLength", "allOf", "$defs"]
-        + ["additionalProperties", "prefixItems", "not", "discriminator", "default", "patternProperties", "uniqueItems"]
+        [
+            "type",
+            "properties",
+            "required",
+            "items",
+            "$ref",
+            "anyOf",
+            "enum",
+            "minimum",
+            "maxLength",
+            "allOf",
+            "$defs",
+        ]
+        + [
+            "additionalProperties",
+            "prefixItems",
+            "not",
+            "discriminator",
+            "default",
+            "patternProperties",
+            "uniqueItems",
+        ]
     )
     scalar = st.one_of(scalars, st.sampled_from(["#", "#/$defs/a", "string", "object"]))
-    return st.recursive(scalar, lambda part: st.one_of(st.lists(part), st.dictionaries(keywords, part)), max_leaves=12)
+    return st.recursive(
+        scalar, lambda part: st.one_of(st.lists(part), st.dictionaries(keywords, part)), max_leaves=12
+    )
 
 
 @SLOW
-@given(st.dictionaries(st.sampled_from(["type", "properties", "anyOf", "$ref", "items", "allOf"]), junk()), junk())
+@given(
+    st.dictionaries(st.sampled_from(["type", "properties", "anyOf", "$ref", "items", "allOf"]), junk()),
+    junk(),
+)
 def test_nothing_crashes_it(one: Schema, other: Any) -> None:
     compare(one, other if isinstance(other, dict) else {"const": other})
     compare(other if isinstance(other, dict) else {}, one)
@@ -491,4 +561,6 @@ def test_a_file_that_is_not_json_breaks(tmp_path: Path) -> None:
     write(tmp_path / "old", "a.json", INTEGER)
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "a.json").write_text("{", encoding="utf-8")
-    assert [change.rule for change in compare_trees(tmp_path / "old", tmp_path / "new")["a.json"]] == ["not-understood"]
+    assert [change.rule for change in compare_trees(tmp_path / "old", tmp_path / "new")["a.json"]] == [
+        "not-understood"
+    ]
