@@ -7,6 +7,7 @@ Event     = a document that keeps to its schema, with its typed envelope and fac
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import get_args
 
 from pydantic import BaseModel, JsonValue, ValidationError
@@ -178,15 +179,20 @@ def _wrong_codes(part: object, pointer: str) -> list[Violation]:
     """Every coded member, at any depth, whose value is not of its code system."""
     if isinstance(part, BaseModel):
         found: list[Violation] = []
-        for name, field in type(part).model_fields.items():
+        for name, system in _systems(type(part)).items():
             value = getattr(part, name)
-            system = _system(field.metadata, field.annotation)
             here = f"{pointer}/{name}"
             found += _wrong_code(system, value, here) if system else _wrong_codes(value, here)
         return found
     if isinstance(part, (tuple, list)):
         return [wrong for index, item in enumerate(part) for wrong in _wrong_codes(item, f"{pointer}/{index}")]
     return []
+
+
+@cache
+def _systems(model: type[BaseModel]) -> Mapping[str, str | None]:
+    """The code system of each member, None where it has none."""
+    return {name: _system(field.metadata, field.annotation) for name, field in model.model_fields.items()}
 
 
 def _system(metadata: list[object], annotation: object) -> str | None:

@@ -426,7 +426,8 @@ def _property_pairs(writers: _Conjunction, reader: _Node) -> Iterator[_Pair]:
         others = {name for writer in writers for name in writer.members("properties")} - properties.keys()
         for name in sorted(others):
             yield from _pair(_written_property(writers, name), rest)
-        yield from _pair(_merged(map(_written_rest, writers)), rest)
+        matched = frozenset(reader.members("patternProperties"))
+        yield from _pair(_merged(_written_rest(writer, matched) for writer in writers), rest)
     names = reader.child("propertyNames")
     if names is not None:
         yield tuple(same for writer in writers if (same := writer.child("propertyNames"))), names
@@ -434,12 +435,16 @@ def _property_pairs(writers: _Conjunction, reader: _Node) -> Iterator[_Pair]:
 
 def _written_property(writers: _Conjunction, name: str) -> _Conjunction | None:
     """What the writer may put under that name; None if the name cannot occur."""
-    return _merged(writer.members("properties").get(name) or _written_rest(writer) for writer in writers)
+    return _merged(writer.members("properties").get(name) or _written_rest(writer, frozenset()) for writer in writers)
 
 
-def _written_rest(writer: _Node) -> _Node | None:
-    """What the writer may put under a name that it does not list; None for anything."""
-    return None if "patternProperties" in _mapping(writer.schema) else writer.child("additionalProperties")
+def _written_rest(writer: _Node, unmatched: frozenset[str]) -> _Node | None:
+    """What the writer may put under a name that it does not list and that matches none of these patterns.
+
+    None for anything, as also where another pattern of the writer's may match.
+    """
+    patterns = writer.members("patternProperties").keys()
+    return writer.child("additionalProperties") if patterns <= unmatched else None
 
 
 def _item_pairs(writers: _Conjunction, reader: _Node) -> Iterator[_Pair]:

@@ -1,5 +1,6 @@
 """All contracts of a bus, packaged ones and the deployment's overlay, read again when a file changes."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,13 +38,19 @@ def load(overlay: Path | None = None) -> Contracts:
 class Library:
     """The contracts in force now. `current()` reads them again only after a file was written or removed."""
 
-    def __init__(self, overlay: Path | None = None) -> None:
+    def __init__(self, overlay: Path | None = None, *, look_every: float = 0.2) -> None:
+        """`look_every`: seconds; a file that was written is in force after so long at most."""
         self._overlay = overlay
+        self._look_every = look_every
+        self._looked = time.monotonic()
         self._seen = self._stamps()
         self._contracts = load(overlay)
 
     def current(self) -> Contracts:
         """The contracts, fresh. A file that cannot be read leaves the last good ones in force and raises nothing."""
+        if time.monotonic() - self._looked < self._look_every:
+            return self._contracts
+        self._looked = time.monotonic()
         stamps = self._stamps()
         if stamps != self._seen:
             try:

@@ -240,5 +240,28 @@ def demo(as_json: bool, data: Path | None) -> None:
         sys.exit(1)
 
 
+@main.group()
+def bench() -> None:
+    """Measurements, all in one run on this machine."""
+
+
+@bench.command("ingest")
+@click.option("--events", default=5000, show_default=True, type=click.IntRange(min=500, max=1_000_000))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def bench_ingest(events: int, as_json: bool) -> None:
+    """Raw aiokafka, a bare Faust agent, and the bus from HTTP to timeline-visible: events/s and latencies."""
+    from services.cli.bench import ingest
+
+    figures = ingest(events, lambda line: click.echo(line, err=True))
+    if as_json:
+        click.echo(json.dumps(figures, ensure_ascii=False))
+        return
+    for name, rate in figures["events_per_s"].items():
+        click.echo(f"{name:18} {rate:>10,.1f} events/s")
+    for name in ("latency_ms", "latency_saturated_ms"):
+        click.echo(f"{name:22} " + "  ".join(f"{cut} {value:,.1f}" for cut, value in figures[name].items()))
+    click.echo(f"bus/Faust {figures['ratio_bus_faust']:.3f}, in batches {figures['ratio_bus_batched_faust']:.3f}")
+
+
 if __name__ == "__main__":
     main()

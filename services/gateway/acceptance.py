@@ -31,6 +31,9 @@ log = structlog.stdlib.get_logger(__name__)
 KAFKA_DEADLINE: Final = 5.0
 """Seconds that a submission waits for Kafka before its submitter is told that nothing is known."""
 
+DATABASE_DEADLINE: Final = 3.0
+"""Seconds that the gateway's own memory may take; submissions go on without it."""
+
 MAX_IN_HAND: Final = 1000
 """Submissions that are on their way to Kafka at once; more are refused (429) before the process suffers."""
 
@@ -133,41 +136,35 @@ class Acceptance:
         if not fresh:
             return {}
         try:
-            outcomes = await self._store.final({submission.event.key for submission in fresh.values()})
+            async with asyncio.timeout(DATABASE_DEADLINE):
+                known = await self._store.final({submission.event.key for submission in fresh.values()})
         except Exception as error:
-            if not transient(error):
+            if not _passes(error):
                 raise
             # The registrar knows them as well: without our memory a repeat only takes the longer way.
             log.warning("repeats are not recognised", reason=str(error))
             return {}
-        by_key = {outcome.key: outcome for outcome in outcomes}
-        taken = {outcome.key[:2] for outcome in outcomes if outcome.code != ID_REUSED}
-        answers: dict[int, Answer] = {}
-        for index, submission in fresh.items():
-            if submission.key in by_key:
-                answers[index] = by_key[submission.key]
-            elif submission.event.key in taken:
-                detail = "this (source, id) was used for another content; a correction needs a new id"
-                answers[index] = ProblemError(ID_REUSED, detail)
-        return answers
+        answers = {index: _recalled(item, known.get(item.event.key, ())) for index, item in fresh.items()}
+        return {index: answer for index, answer in answers.items() if answer is not None}
 
     async def _send(self, sending: Mapping[int, _Sent]) -> dict[int, Answer]:
         if not sending:
             return {}
+        accepted = [item.accepted for item in sending.values()]
         try:
             await self._runtime.producer.send_all([item.message for item in sending.values()], deadline=KAFKA_DEADLINE)
+            slips = await self._keep({item.submission.key: item.slip for item in accepted})
         except BaseException as error:
-            for item in sending.values():
-                item.accepted.forget()
+            for item in accepted:
+                item.forget()
             if not isinstance(error, KafkaUnavailable):
                 raise
             log.warning("Kafka does not take submissions", reason=str(error), count=len(sending))
             self._kafka_refused_at = time.monotonic()
             return dict.fromkeys(sending, unavailable("whether the bus has it is unknown: send the same id again"))
         self._kafka_refused_at = None
-        accepted = {index: item.accepted for index, item in sending.items()}
-        slips = await self._keep({item.submission.key: item.slip for item in accepted.values()})
-        return {index: replace(item, slip=slips[item.submission.key]) for index, item in accepted.items()}
+        answers = [replace(item, slip=slips[item.submission.key]) for item in accepted]
+        return dict[int, Answer](zip(sending, answers, strict=True))
 
     def _stamped(self, submission: Submission, now: datetime, wait: bool) -> _Sent:
         document, envelope = submission.event.document, submission.event.envelope
@@ -186,9 +183,10 @@ class Acceptance:
     async def _keep(self, slips: Mapping[Key, bytes]) -> Mapping[Key, bytes]:
         """Remember the slips; the ones that count. Kafka has the submissions, so failing here takes no promise back."""
         try:
-            return await self._store.accepted(slips)
+            async with asyncio.timeout(DATABASE_DEADLINE):
+                return await self._store.accepted(slips)
         except Exception as error:
-            if not transient(error):
+            if not _passes(error):
                 raise
             log.warning("slips are not kept", reason=str(error), count=len(slips))
             return slips
@@ -203,6 +201,19 @@ class Acceptance:
             yield
         finally:
             self._in_hand -= count
+
+
+def _passes(error: Exception) -> bool:
+    """Whether the database is away for now, or too slow to wait for."""
+    return isinstance(error, TimeoutError) or transient(error)
+
+
+def _recalled(submission: Submission, outcomes: Sequence[Outcome]) -> Answer | None:
+    """The outcome of the very same content, or the refusal of another content under a settled id."""
+    same = next((outcome for outcome in outcomes if outcome.key == submission.key), None)
+    if same is None and any(outcome.code != ID_REUSED for outcome in outcomes):
+        return ProblemError(ID_REUSED, "this (source, id) was used for another content; a correction needs a new id")
+    return same
 
 
 def _say(answer: Answer) -> None:

@@ -17,8 +17,12 @@ from connectors.postgres.pool import Pool
 from contracts.canonical import parse_object
 from contracts.errors import MalformedJson
 from contracts.records import HELD, OutcomeName
+from services.gateway.together import Together
 
 log = structlog.stdlib.get_logger(__name__)
+
+Id: TypeAlias = tuple[str, str]
+"""(source, id): what CloudEvents calls the same event."""
 
 Key: TypeAlias = tuple[str, str, str]
 """(source, id, digest of the content)."""
@@ -72,9 +76,18 @@ class Store:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._accepting = Together(self._accept)
+        self._recalling = Together(self._recall)
 
     async def accepted(self, slips: Mapping[Key, bytes]) -> dict[Key, bytes]:
         """Keep the slips of accepted submissions; return those that count, for the first slip of a content stays."""
+        return await self._accepting.ask(slips)
+
+    async def final(self, ids: Collection[Id]) -> dict[Id, list[Outcome]]:
+        """The final outcomes of these (source, id), whatever their content."""
+        return await self._recalling.ask(dict.fromkeys(ids))
+
+    async def _accept(self, slips: Mapping[Key, bytes]) -> dict[Key, bytes]:
         keys = sorted(slips)  # one order for all, so that two statements never wait for each other
         rows = await self._run(_ACCEPT, (*_columns(keys), [slips[key] for key in keys]))
         return {(source, id_, digest): slip for source, id_, digest, slip in rows}
@@ -90,10 +103,12 @@ class Store:
         names, codes = [item.name for item in values], [item.code for item in values]
         await self._run(_SETTLE, (*_columns(keys), names, codes, [item.document for item in values]))
 
-    async def final(self, ids: Collection[tuple[str, str]]) -> list[Outcome]:
-        """The final outcomes of these (source, id), whatever their content."""
-        columns = ([source for source, _ in ids], [id_ for _, id_ in ids])
-        return [_outcome(row) for row in await self._run(_FINAL, columns)]
+    async def _recall(self, ids: Mapping[Id, None]) -> dict[Id, list[Outcome]]:
+        found: dict[Id, list[Outcome]] = {}
+        for row in await self._run(_FINAL, ([source for source, _ in ids], [id_ for _, id_ in ids])):
+            outcome = _outcome(row)
+            found.setdefault(outcome.key[:2], []).append(outcome)
+        return found
 
     async def outcomes(self, keys: Collection[Key]) -> list[Outcome]:
         """The outcomes that these submissions have by now."""

@@ -58,7 +58,7 @@ class Proxy:
             await self._session.close()
 
     async def _pass_on(self, request: web.Request) -> web.StreamResponse:
-        if self._session is None:
+        if self._session is None or self._session.closed:
             raise self._away()
         body = await read_body(request, MAX_BODY) if request.can_read_body else None
         headers = _end_to_end(request.headers)

@@ -17,9 +17,8 @@ import orjson
 from aiohttp import hdrs, web
 
 from connectors.http.problem import URN, ProblemError
+from contracts import schemas
 from contracts.agencies import Agency
-from contracts.codec import fact_type
-from contracts.errors import InvalidEvent
 from contracts.library import Library
 from contracts.problems import problems
 from events.registry import facts, kind_of
@@ -50,20 +49,14 @@ class ContractRoutes:
         return _tagged(request, {name: f"{_BASE}/{name}" for name in names})
 
     async def _schemas(self, request: web.Request) -> web.Response:
-        return _tagged(
-            request,
-            [
-                {"type": type_, "kind": kind_of(type_), "title": fact.title_zh, "schema": f"{_BASE}/schemas/{type_}"}
-                for type_, fact in facts().items()
-            ],
-        )
+        return _tagged(request, [_entry(name) for name in sorted(_schemas())])
 
     async def _schema(self, request: web.Request) -> web.Response:
-        try:
-            fact = fact_type(request.match_info["type"])
-        except InvalidEvent as error:
-            raise _unknown(str(error.violations[0].detail)) from error
-        return _tagged(request, fact.model_json_schema(), "application/schema+json")
+        name = request.match_info["type"]
+        schema = _schemas().get(name)
+        if schema is None:
+            raise _unknown(f"{name[:128]!r} is no type of this bus; GET {_BASE}/schemas lists them")
+        return _tagged(request, schema, "application/schema+json")
 
     async def _agencies(self, request: web.Request) -> web.Response:
         by_code = self._library.current().agencies.by_code
@@ -90,6 +83,17 @@ def _problem_list() -> list[dict[str, Any]]:
         {"type": URN + code, **item.model_dump(mode="json", exclude_none=True)}
         for code, item in sorted(problems().items())
     ]
+
+
+@cache
+def _schemas() -> dict[str, dict[str, Any]]:
+    return schemas.generate()
+
+
+def _entry(name: str) -> dict[str, str]:
+    fact = facts().get(name)
+    entry = {"name": name, "schema": f"{_BASE}/schemas/{name}"}
+    return {**entry, "kind": kind_of(name), "title": fact.title_zh} if fact else entry
 
 
 def _public(agency: Agency) -> dict[str, Any]:

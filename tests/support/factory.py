@@ -1,8 +1,8 @@
 """Signed events in one line, from the contract examples and throw-away keys.
 
-    sent = event("310112-cg", fact("transfer.sent"), exchange=new_exchange())
-    world().agencies, world().agreements      the packaged contracts, in which every agency has a key
-    overlay(folder)                           the same for a process: --contracts folder
+sent = event("310112-cg", fact("transfer.sent"), exchange=new_exchange())
+world().agencies, world().agreements      the packaged contracts, in which every agency has a key
+overlay(folder)                           the same for a process: --contracts folder
 """
 
 import hashlib

@@ -1,0 +1,145 @@
+"""What audit knows, for those who may know it: exchanges, records and stages out of PostgreSQL."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, TypeAlias
+
+from connectors.postgres.pool import Pool
+from contracts.deliveries import StageReached
+from contracts.records import Record, Standing
+from services.audit.timeline import Thread
+
+Key: TypeAlias = tuple[str, str]
+"""(kind, exchange)."""
+
+_MOST_OF_A_CASE: Final = 200
+"""Exchanges of one case that are answered for at once, the newest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Which exchanges are wanted; None is any. `move`: an agency whose move it is."""
+
+    kind: str | None = None
+    state: str | None = None
+    party: str | None = None
+    case: str | None = None
+    move: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the list of exchanges, which has the newest first. `opened` is exact to the microsecond."""
+
+    opened: datetime
+    kind: str
+    exchange: str
+
+    @classmethod
+    def of(cls, thread: Thread) -> "Place":
+        """The place of an exchange."""
+        return cls(datetime.fromisoformat(thread.opened), thread.kind, thread.exchange)
+
+
+class Reader:
+    """The queries. Those that take a caller show it the exchanges that it is a party to. Raises psycopg's errors."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def page(self, caller: str, filters: Filters, after: Place | None, limit: int) -> list[Thread]:
+        """At most `limit` exchanges after a place, by default the newest."""
+        place = (
+            {"opened": after.opened, "after_kind": after.kind, "after_exchange": after.exchange}
+            if after
+            else {"opened": None, "after_kind": None, "after_exchange": None}
+        )
+        rows = await self._rows(_PAGE, {"caller": caller, **asdict(filters), **place, "limit": limit})
+        return [_thread(row) for row in rows]
+
+    async def exchange(self, caller: str, exchange: str) -> list[Thread]:
+        """The exchanges of that id, at most one of each kind."""
+        rows = await self._rows(_EXCHANGE, {"caller": caller, "exchange": exchange})
+        return [_thread(row) for row in rows]
+
+    async def case(self, caller: str, case: str) -> list[Thread]:
+        """The exchanges of a case, the newest 200."""
+        return await self.page(caller, Filters(case=case), None, _MOST_OF_A_CASE)
+
+    async def records(self, keys: Collection[Key]) -> Mapping[Key, Sequence[Record]]:
+        """The records of exchanges, each in order."""
+        found: dict[Key, list[Record]] = {key: [] for key in keys}
+        for (value,) in await self._rows(_RECORDS, _columns(keys)):
+            record = Record.from_bytes(value)
+            found[record.kind, record.exchange].append(record)
+        return found
+
+    async def stages(self, keys: Collection[Key]) -> Mapping[Key, Sequence[StageReached]]:
+        """The stages that the copies of exchanges have reached."""
+        found: dict[Key, list[StageReached]] = {key: [] for key in keys}
+        for kind, exchange, sequence, recipient, stage, attempt, bus, time in await self._rows(_STAGES, _columns(keys)):
+            reached = StageReached(
+                bus=bus,
+                kind=kind,
+                exchange=exchange,
+                sequence=sequence,
+                recipient=recipient,
+                stage=stage,
+                attempt=attempt,
+                time=time.astimezone(UTC),
+            )
+            found[kind, exchange].append(reached)
+        return found
+
+    async def _rows(self, query: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
+        async with self._pool.connection() as connection:
+            return await (await connection.execute(query, values)).fetchall()
+
+
+def _columns(keys: Collection[Key]) -> dict[str, list[str]]:
+    return {"kinds": [kind for kind, _ in keys], "exchanges": [exchange for _, exchange in keys]}
+
+
+def _thread(row: tuple[Any, ...]) -> Thread:
+    kind, exchange, opener, opened, changed, sequence, standing = row
+    return Thread(
+        kind=kind,
+        exchange=exchange,
+        opener=opener,
+        opened=opened.astimezone(UTC).isoformat(),
+        changed=changed.astimezone(UTC).isoformat(),
+        sequence=sequence,
+        standing=Standing.model_validate_json(standing),
+    )
+
+
+_THREAD: Final = "SELECT kind, exchange::text, opener, opened, changed, sequence, standing FROM audit.exchanges"
+
+_PAGE: Final = f"""
+    {_THREAD}
+    WHERE parties @> ARRAY[%(caller)s::text]
+        AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+        AND (%(state)s::text IS NULL OR status = %(state)s)
+        AND (%(party)s::text IS NULL OR parties @> ARRAY[%(party)s])
+        AND (%(case)s::text IS NULL OR case_id = %(case)s)
+        AND (%(move)s::text IS NULL OR moves @> ARRAY[%(move)s])
+        AND (%(opened)s::timestamptz IS NULL
+            OR (opened, kind, exchange) < (%(opened)s, %(after_kind)s::text, %(after_exchange)s::uuid))
+    ORDER BY opened DESC, kind DESC, exchange DESC LIMIT %(limit)s
+"""
+
+_EXCHANGE: Final = f"""
+    {_THREAD} WHERE parties @> ARRAY[%(caller)s::text] AND exchange = %(exchange)s::uuid ORDER BY kind
+"""
+
+_RECORDS: Final = """
+    SELECT record FROM audit.events
+    JOIN unnest(%(kinds)s::text[], %(exchanges)s::uuid[]) AS wanted (kind, exchange) USING (kind, exchange)
+    ORDER BY kind, exchange, sequence
+"""
+
+_STAGES: Final = """
+    SELECT kind, exchange::text, sequence, recipient, stage, attempt, bus, time FROM audit.deliveries
+    JOIN unnest(%(kinds)s::text[], %(exchanges)s::uuid[]) AS wanted (kind, exchange) USING (kind, exchange)
+"""

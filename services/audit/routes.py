@@ -1,0 +1,160 @@
+"""Exchanges and timelines over HTTP; HTTP only.
+
+    GET /v1/exchanges?kind=&state=&party=&case=&move=&limit=&cursor=     the newest first, in pages
+    GET /v1/exchanges/{id}?kind=                how it stands
+    GET /v1/exchanges/{id}/timeline?kind=       what was stated, when, and who got it
+    GET /v1/cases/{id}/timeline                 the same for all exchanges of a case
+
+A party sees the exchanges that it is party to; about others it is told what it is told about none: 404.
+"""
+
+import hashlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from aiohttp import web
+
+from connectors.http.problem import ProblemError
+from connectors.http.query import bad, matching, parameters, whole
+from connectors.http.server import json_response
+from connectors.http.tokens import Door
+from contracts.canonical import canonical, parse
+from contracts.errors import MalformedJson
+from contracts.library import Library
+from events.fields import AGENCY_PATTERN
+from events.registry import kinds
+from services.audit.reader import Filters, Key, Place, Reader
+from services.audit.timeline import Thread, case_timeline, exchange_timeline, summary
+
+_MOST_EXCHANGES: Final = 200
+_AN_AGENCY: Final = (AGENCY_PATTERN, "an agency's code, such as 310112-cg")
+_A_STATUS: Final = (r"[a-z][a-z_]{0,39}", "a status, such as accepted")
+_A_CASE: Final = (r"\S(?:.{0,126}\S)?", "the id of a case, at most 128 characters")
+
+
+class AuditRoutes:
+    """The paths of exchanges and cases."""
+
+    def __init__(self, reader: Reader, door: Door, library: Library) -> None:
+        self._reader = reader
+        self._door = door
+        self._library = library
+
+    def routes(self) -> Sequence[web.AbstractRouteDef]:
+        """The routes."""
+        return [
+            web.get("/v1/exchanges", self.exchanges),
+            web.get("/v1/exchanges/{id}", self.exchange),
+            web.get("/v1/exchanges/{id}/timeline", self.timeline),
+            web.get("/v1/cases/{id}/timeline", self.case_timeline),
+        ]
+
+    async def exchanges(self, request: web.Request) -> web.Response:
+        """A page of the caller's exchanges. 410 for a cursor that is not of this list."""
+        caller = await self._door.caller(request)
+        given = parameters(request, "kind", "state", "party", "case", "move", "limit", "cursor")
+        filters = Filters(
+            kind=_kind(given.get("kind")),
+            state=matching(given, "state", *_A_STATUS),
+            party=matching(given, "party", *_AN_AGENCY),
+            case=matching(given, "case", *_A_CASE),
+            move=matching(given, "move", *_AN_AGENCY),
+        )
+        limit = whole(given, "limit", 50, lowest=1, highest=_MOST_EXCHANGES)
+        this_list = _fingerprint(caller.agency, filters)
+        after = _place(given["cursor"], this_list) if "cursor" in given else None
+        found = await self._reader.page(caller.agency, filters, after, limit + 1)
+        shown, more = found[:limit], len(found) > limit
+        agencies = self._library.current().agencies
+        return json_response(
+            {
+                "items": [summary(thread, agencies) for thread in shown],
+                "cursor": _cursor(Place.of(shown[-1]), this_list) if more else None,
+                "more": more,
+            }
+        )
+
+    async def exchange(self, request: web.Request) -> web.Response:
+        """One exchange as it stands."""
+        caller = await self._door.caller(request)
+        thread = await self._thread(request, caller.agency)
+        return json_response(summary(thread, self._library.current().agencies))
+
+    async def timeline(self, request: web.Request) -> web.Response:
+        """One exchange, step by step."""
+        caller = await self._door.caller(request)
+        thread = await self._thread(request, caller.agency)
+        key: Key = (thread.kind, thread.exchange)
+        records, stages = await self._reader.records([key]), await self._reader.stages([key])
+        agencies = self._library.current().agencies
+        return json_response(exchange_timeline(records[key], stages[key], caller.agency, agencies))
+
+    async def case_timeline(self, request: web.Request) -> web.Response:
+        """All exchanges of a case that the caller is party to, step by step."""
+        caller = await self._door.caller(request)
+        parameters(request)
+        case = request.match_info["id"]
+        threads = await self._reader.case(caller.agency, case) if "\0" not in case else []
+        if not threads:
+            raise _not_found()
+        keys: list[Key] = [(thread.kind, thread.exchange) for thread in threads]
+        records, stages = await self._reader.records(keys), await self._reader.stages(keys)
+        exchanges = [(records[key], stages[key]) for key in keys]
+        return json_response(case_timeline(case, exchanges, caller.agency, self._library.current().agencies))
+
+    async def _thread(self, request: web.Request, caller: str) -> Thread:
+        """The exchange of the path. Raises ProblemError: 404, or 400 where the id is of several kinds."""
+        given = parameters(request, "kind")
+        kind = _kind(given.get("kind"))
+        try:
+            exchange = str(UUID(request.match_info["id"]))
+        except ValueError as error:
+            raise _not_found() from error
+        found = await self._reader.exchange(caller, exchange)
+        wanted = [thread for thread in found if kind in {None, thread.kind}]
+        if not wanted:
+            raise _not_found()
+        if len(wanted) > 1:
+            raise bad("kind", f"this id is of several exchanges; say which: {', '.join(item.kind for item in wanted)}")
+        return wanted[0]
+
+
+def _kind(given: str | None) -> str | None:
+    if given is not None and given not in kinds():
+        raise bad("kind", f"there is no such kind; known: {', '.join(kinds())}")
+    return given
+
+
+def _not_found() -> ProblemError:
+    return ProblemError("not-found", "there is nothing here that you are a party to")
+
+
+def _fingerprint(caller: str, filters: Filters) -> str:
+    """Which list a cursor belongs to: whose, and of what."""
+    return hashlib.sha256(canonical({"caller": caller, **asdict(filters)})).hexdigest()[:16]
+
+
+def _cursor(place: Place, this_list: str) -> str:
+    document = [this_list, place.opened.isoformat(), place.kind, place.exchange]
+    return urlsafe_b64encode(canonical([*document])).rstrip(b"=").decode()
+
+
+def _place(cursor: str, this_list: str) -> Place:
+    """The place that a cursor names. Raises ProblemError: 410."""
+    try:
+        value = parse(urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)))
+        whose, opened, kind, exchange = (str(part) for part in value) if isinstance(value, list) else ("",) * 4
+        place = Place(datetime.fromisoformat(opened), kind, str(UUID(exchange)))
+    except (ValueError, MalformedJson) as error:
+        raise _cursor_unknown() from error
+    if whose != this_list or _cursor(place, this_list) != cursor:
+        raise _cursor_unknown()
+    return place
+
+
+def _cursor_unknown() -> ProblemError:
+    return ProblemError("cursor-unknown", "this is no cursor of this list of yours; begin without one")

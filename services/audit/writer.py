@@ -1,0 +1,129 @@
+"""What audit does with what it follows: it writes everything down, once, as the bytes that came."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC
+from typing import Final
+from uuid import UUID
+
+from connectors.kafka.consume import Record as KafkaRecord
+from connectors.postgres.pool import Connection
+from contracts.canonical import canonical, parse_object
+from contracts.deliveries import StageReached
+from contracts.records import REJECTION, Record
+from contracts.topics import DELIVERIES, OUTCOMES
+from services.audit.timeline import instant
+
+
+class Writer:
+    """The applier of audit's follower (`services.kernel.follower.Applier`)."""
+
+    async def apply(self, connection: Connection, records: Sequence[Record], others: Sequence[KafkaRecord]) -> None:
+        """Write events, the exchanges that they move, stages of copies and rejections. Raises MalformedJson."""
+        stages = [StageReached.from_bytes(item.value) for item in others if item.topic == DELIVERIES]
+        rejections = [item.value for item in others if item.topic == OUTCOMES]
+        if records:
+            await _add_events(connection, records)
+            await _move_exchanges(connection, records)
+        if stages:
+            await _add_stages(connection, stages)
+        if rejections:
+            await _add_rejections(connection, rejections)
+
+    def committed(self) -> None:
+        """Nobody waits for it."""
+
+
+async def _add_events(connection: Connection, records: Sequence[Record]) -> None:
+    async with connection.cursor() as cursor, cursor.copy(_COPY_EVENTS) as copy:
+        copy.set_types(["text", "uuid", "int4", *["text"] * 3, *["timestamptz"] * 3, "bytea"])
+        for record in records:
+            event = record.event
+            times = (instant(event[name]) for name in ("time", "acceptedtime", "recordedtime"))
+            who = (event["source"], event["type"], record.standing.case)
+            place = (record.kind, UUID(record.exchange), record.sequence)
+            await copy.write_row((*place, *who, *times, record.to_bytes()))
+
+
+async def _move_exchanges(connection: Connection, records: Sequence[Record]) -> None:
+    first: dict[tuple[str, str], Record] = {}
+    last: dict[tuple[str, str], Record] = {}
+    for record in records:
+        key = (record.kind, record.exchange)
+        first.setdefault(key, record)
+        last[key] = record
+    rows = [_exchange(first[key], record) for key, record in last.items()]
+    await connection.execute(_MOVE, [*map(list, zip(*rows, strict=True))])
+
+
+def _exchange(first: Record, last: Record) -> tuple[object, ...]:
+    standing = last.standing
+    return (
+        last.kind,
+        last.exchange,
+        standing.case,
+        first.event["source"],
+        standing.status,
+        last.sequence,
+        " ".join(standing.parties),
+        " ".join(standing.moves),
+        canonical(standing.model_dump(mode="json")),
+        instant(first.event["recordedtime"]),
+        instant(last.event["recordedtime"]),
+    )
+
+
+async def _add_stages(connection: Connection, stages: Sequence[StageReached]) -> None:
+    columns = (
+        [stage.kind for stage in stages],
+        [stage.exchange for stage in stages],
+        [stage.sequence for stage in stages],
+        [stage.recipient for stage in stages],
+        [stage.stage for stage in stages],
+        [stage.attempt for stage in stages],
+        [stage.bus for stage in stages],
+        [stage.time.astimezone(UTC) for stage in stages],
+    )
+    await connection.execute(_ADD_STAGES, columns)
+
+
+async def _add_rejections(connection: Connection, outcomes: Sequence[bytes]) -> None:
+    rows: list[tuple[object, ...]] = []
+    for value in outcomes:
+        document = parse_object(value)
+        if document.get("outcome") == REJECTION:
+            names = (str(document.get(name)) for name in ("source", "id", "code"))
+            rows.append((hashlib.sha256(value).digest(), *names, value))
+    if rows:
+        await connection.execute(_ADD_REJECTIONS, [*map(list, zip(*rows, strict=True))])
+
+
+_COPY_EVENTS: Final = """
+    COPY audit.events (kind, exchange, sequence, source, type, case_id, time, acceptedtime, recordedtime, record)
+    FROM STDIN (FORMAT BINARY)
+"""
+
+_MOVE: Final = """
+    INSERT INTO audit.exchanges
+        (kind, exchange, case_id, opener, status, sequence, parties, moves, standing, opened, changed)
+    SELECT kind, exchange, case_id, opener, status, sequence,
+        string_to_array(parties, ' '), string_to_array(moves, ' '), standing, opened, changed
+    FROM unnest(
+        %s::text[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::int[],
+        %s::text[], %s::text[], %s::bytea[], %s::timestamptz[], %s::timestamptz[]
+    ) AS n (kind, exchange, case_id, opener, status, sequence, parties, moves, standing, opened, changed)
+    ON CONFLICT (kind, exchange) DO UPDATE SET (case_id, status, sequence, parties, moves, standing, changed) =
+        (EXCLUDED.case_id, EXCLUDED.status, EXCLUDED.sequence, EXCLUDED.parties, EXCLUDED.moves,
+         EXCLUDED.standing, EXCLUDED.changed)
+"""
+
+_ADD_STAGES: Final = """
+    INSERT INTO audit.deliveries (kind, exchange, sequence, recipient, stage, attempt, bus, time) SELECT * FROM unnest(
+        %s::text[], %s::uuid[], %s::int[], %s::text[], %s::text[], %s::int[], %s::text[], %s::timestamptz[]
+    ) ON CONFLICT DO NOTHING
+"""
+
+_ADD_REJECTIONS: Final = """
+    INSERT INTO audit.rejections (digest, source, id, code, document)
+    SELECT * FROM unnest(%s::bytea[], %s::text[], %s::text[], %s::text[], %s::bytea[]) ON CONFLICT DO NOTHING
+"""

@@ -1,0 +1,132 @@
+"""An exchange played move by move without engines: given what is registered, when an agency states a fact.
+
+play = Play("transfer").given((MINHANG, "transfer.sent"), (QINGPU, "transfer.receipted"))
+assert play.when(QINGPU, "transfer.returned", ground=...).code == "ground-unknown"
+"""
+
+from collections import deque
+from copy import copy
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from contracts.codec import Event, decode
+from contracts.library import Contracts
+from contracts.records import Standing
+from events.fact import PREFIX, Fact
+from events.registry import COMMON_KIND, facts, kind_of
+from services.kernel.kinds import lifecycles
+from services.kernel.lifecycle import (
+    COMMON,
+    Context,
+    Lifecycle,
+    Registration,
+    Rejection,
+    Role,
+    State,
+    decide,
+    fold,
+    standing,
+)
+from tests.support.factory import BUS, CASE, TIME, event, fact, new_exchange, world
+
+MINHANG, QINGPU, XUHUI, CITY = "310112-cg", "310118-cg", "310104-cg", "310000-cg"
+POLICE, POLICE_QINGPU, PROCURATORATE, JUSTICE = "310112-ga", "310118-ga", "310112-jcy", "310112-sfj"
+EVERYBODY = (MINHANG, QINGPU, XUHUI, CITY, POLICE, POLICE_QINGPU, PROCURATORATE, JUSTICE, BUS)
+
+_STAGE = {
+    Role.SENDER: MINHANG,
+    Role.RECIPIENT: QINGPU,
+    Role.COPIED: PROCURATORATE,
+    Role.SUPERVISOR: JUSTICE,
+    Role.ARBITER: CITY,
+    Role.FORMER: XUHUI,
+    Role.BUS: BUS,
+}
+
+
+class Play:
+    """One exchange, its state, and everything that was registered in it."""
+
+    def __init__(self, kind: str, *, contracts: Contracts | None = None, at: datetime = TIME) -> None:
+        self.kind = kind
+        self.lifecycle: Lifecycle[State] = lifecycles("transfers")[kind]
+        known = contracts or world()
+        self.context = Context(known.agencies, known.agreements, BUS, at)
+        self.state = self.lifecycle.new(new_exchange())
+        self.log: list[tuple[Event, Standing]] = []
+
+    def given(self, *moves: tuple[Any, ...]) -> "Play":
+        """State facts that must be registered: (source, name) or (source, name, members)."""
+        for source, name, *members in moves:
+            answer = self.when(source, name, **(members[0] if members else {}))
+            assert isinstance(answer, Registration), f"{source} {name}: {answer}"
+        return self
+
+    def when(
+        self, source: str, name: str, variant: str | None = None, /, *, by: dict[str, Any] | None = None, **members: Any
+    ) -> Any:
+        """State a fact; it is registered if it may be. `by` gives attributes of the envelope."""
+        return self.submit(source, fact(name, variant, **members), **(by or {}))
+
+    def submit(self, source: str, stated: Fact, **attributes: Any) -> Registration[State] | Rejection:
+        """The answer to a fact; a registration is folded in."""
+        read = decode(_event(source, stated, self.kind, self.state.exchange, attributes))
+        answer = decide(self.lifecycle, self.state, read, self.context)
+        if isinstance(answer, Registration):
+            self.state = answer.state
+            self.log.append((read, self.standing))
+        return answer
+
+    @property
+    def standing(self) -> Standing:
+        """What followers are told."""
+        return standing(self.lifecycle, self.state, self.context)
+
+    def fork(self) -> "Play":
+        """The same exchange, to go on differently."""
+        other = copy(self)
+        other.log = list(self.log)
+        return other
+
+    def actor(self, role: Role) -> str:
+        """Somebody who has a role, or would get it by speaking."""
+        return next(iter(self.state.having(role)), _STAGE[role])
+
+    def speakers(self, name: str) -> frozenset[Role]:
+        """The roles that may state a fact."""
+        stated = facts()[f"{PREFIX}.{name}.v1"]
+        return COMMON[stated].speakers if stated in COMMON else self.lifecycle.speakers[stated]
+
+    def replayed(self) -> State:
+        """The state folded anew from what was registered."""
+        state = self.lifecycle.new(self.state.exchange)
+        for read, after in self.log:
+            state = fold(self.lifecycle, state, read, after)
+        return state
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """`transfer.sent` and so on: the facts of a kind."""
+    return tuple(f"{kind}.{item.name()}" for type_, item in facts().items() if kind_of(type_) == kind)
+
+
+@cache
+def reached(kind: str) -> dict[str, Play]:
+    """Every status that can be reached with the example facts, and an exchange that went the shortest way there."""
+    found = {Play(kind).state.status: Play(kind)}
+    waiting = deque(found.values())
+    while waiting:
+        before = waiting.popleft()
+        for name in (*names(kind), *names(COMMON_KIND)):
+            for role in sorted(before.speakers(name)):
+                play = before.fork()
+                moved = isinstance(play.when(play.actor(role), name), Registration)
+                if moved and play.state.status not in found:
+                    found[play.state.status] = play
+                    waiting.append(play)
+    return found
+
+
+def _event(source: str, stated: Fact, kind: str, exchange: str, attributes: dict[str, Any]) -> dict[str, Any]:
+    return event(source, stated, exchange=exchange, **{"kind": kind, "case": CASE, **attributes})
