@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, LiteralString, TypeAlias
 
 from connectors.postgres.pool import Pool
 from contracts.deliveries import StageReached
@@ -92,7 +92,7 @@ class Reader:
             found[kind, exchange].append(reached)
         return found
 
-    async def _rows(self, query: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
+    async def _rows(self, query: LiteralString, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
         async with self._pool.connection() as connection:
             return await (await connection.execute(query, values)).fetchall()
 

@@ -11,8 +11,8 @@
 
 An event that the reader may not see is a stub: `{"stub": true}` and the first line of the above, nothing else.
 `time` is when the agency says that it happened, `acceptedtime` when the gateway took it, `recordedtime` when it was
-registered; they are given as they were signed. `gap_s` is the time, in seconds, since the step before it in the same exchange that
-the reader may see, both by `acceptedtime`; None for the first.
+registered; they are given as they were signed. `gap_s`: seconds since the step before it in the same exchange that the
+reader may see, both by `acceptedtime`; None for the first.
 """
 
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""Hop 4: every registered event reaches every party, in order, each in the copy that it may see. For now: inboxes."""
+"""Every registered event reaches every party, in order, each in the copy that it may see. For now: inboxes."""

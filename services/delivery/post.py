@@ -65,7 +65,7 @@ class Post:
     async def _put(self, connection: Connection, parcels: Sequence[Parcel]) -> None:
         for parcel in await self._inboxes.put(connection, parcels):
             if isinstance(parcel.what, Copy):
-                log.debug("delivered", agency=parcel.agency, **_names(parcel.what), hop=4)
+                log.debug("delivered", agency=parcel.agency, **_names(parcel.what), hop=3)
         done = [(parcel.agency, parcel.what) for parcel in parcels if isinstance(parcel.what, Copy)]
         await self._stages.add(connection, "delivered", done)
 

@@ -6,7 +6,7 @@ has an answer of its own.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -192,7 +192,7 @@ class Acceptance:
             return slips
 
     @asynccontextmanager
-    async def _room(self, count: int) -> AsyncIterator[None]:
+    async def _room(self, count: int) -> AsyncGenerator[None]:
         if self._in_hand + count > MAX_IN_HAND and self._in_hand:
             detail = "too many submissions are in hand; this one was not taken"
             raise ProblemError("overloaded", detail, headers={"Retry-After": "1"})

@@ -6,7 +6,7 @@ A row is one content of one (source, id). `held` gives way to a receipt or rejec
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, LiteralString, TypeAlias
 
 import structlog
 from psycopg.rows import TupleRow
@@ -122,7 +122,7 @@ class Store:
         slip, row = rows[0][0], rows[0][1:]
         return Known(slip, _outcome(row) if row[3] else None)
 
-    async def _run(self, query: str, parameters: Sequence[object]) -> list[TupleRow]:
+    async def _run(self, query: LiteralString, parameters: Sequence[object]) -> list[TupleRow]:
         async with self._pool.connection(timeout=2) as connection:
             cursor = await connection.execute(query, parameters)
             return await cursor.fetchall() if cursor.description else []

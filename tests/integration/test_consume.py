@@ -76,18 +76,14 @@ class Bench:
     def group(self) -> str:
         return f"group-{self.tag}"
 
-    async def topic(
-        self, name: str, partitions: int = 1, configs: Mapping[str, str] = MappingProxyType({})
-    ) -> str:
+    async def topic(self, name: str, partitions: int = 1, configs: Mapping[str, str] = MappingProxyType({})) -> str:
         full = f"{name}-{self.tag}"
         await asyncio.to_thread(self._create, full, partitions, dict(configs))
         return full
 
     def _create(self, name: str, partitions: int, configs: dict[str, str]) -> None:
         admin = library.KafkaAdminClient(bootstrap_servers=self.bootstrap)
-        admin.create_topics(
-            {name: {"num_partitions": partitions, "replication_factor": 1, "configs": configs}}
-        )
+        admin.create_topics({name: {"num_partitions": partitions, "replication_factor": 1, "configs": configs}})
         admin.wait_for_topics([name])
         admin.close()
 
@@ -124,9 +120,7 @@ class Bench:
 
         def ask() -> list[Any]:
             consumer = library.KafkaConsumer(bootstrap_servers=self.bootstrap, auto_offset_reset="earliest")
-            places = [
-                library.TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)
-            ]
+            places = [library.TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
             consumer.assign(places)
             ends = consumer.end_offsets(places)
             found: list[Any] = []
@@ -537,9 +531,7 @@ async def test_a_process_that_cannot_dead_letter_ends_and_acknowledges_nothing(
 # Processes that die.
 
 
-async def test_what_was_not_handled_comes_again_after_kill(
-    bench: Bench, workers: Callable[..., Worker]
-) -> None:
+async def test_what_was_not_handled_comes_again_after_kill(bench: Bench, workers: Callable[..., Worker]) -> None:
     topic = await bench.topic("in", 2)
     await bench.send(topic, [str(n) for n in range(200)])
     first = workers(topic, "--pause", "0.2", "--batch", "10")
@@ -552,9 +544,7 @@ async def test_what_was_not_handled_comes_again_after_kill(
 
     second = workers(topic, "--batch", "50", journal="second")
     await until(lambda: len(handled | set(second.handled)) == 200)
-    starts = {
-        p: min(int(r.split("/")[2]) for r in second.handled if r.split("/")[1] == str(p)) for p in (0, 1)
-    }
+    starts = {p: min(int(r.split("/")[2]) for r in second.handled if r.split("/")[1] == str(p)) for p in (0, 1)}
     assert starts == {p: committed.get(p, 0) for p in (0, 1)}
     assert len(second.handled) == len(set(second.handled)) == 200 - sum(committed.values())
     assert await second.stop() == 0
@@ -620,9 +610,7 @@ async def test_a_retry_is_given_up_when_the_partition_moves(
 # Kafka itself.
 
 
-async def test_consumption_goes_on_after_the_broker_was_killed(
-    bench: Bench, workers: Callable[..., Worker]
-) -> None:
+async def test_consumption_goes_on_after_the_broker_was_killed(bench: Bench, workers: Callable[..., Worker]) -> None:
     topic = await bench.topic("in", 2)
     worker = workers(topic)
     await bench.send(topic, [str(n) for n in range(50)])

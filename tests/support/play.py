@@ -129,4 +129,5 @@ def reached(kind: str) -> dict[str, Play]:
 
 
 def _event(source: str, stated: Fact, kind: str, exchange: str, attributes: dict[str, Any]) -> dict[str, Any]:
-    return event(source, stated, exchange=exchange, **{"kind": kind, "case": CASE, **attributes})
+    given: dict[str, Any] = {"kind": kind, "case": CASE, **attributes}
+    return event(source, stated, exchange=exchange, **given)

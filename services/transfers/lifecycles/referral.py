@@ -265,11 +265,12 @@ def _join(_state: ReferralState, event: Event) -> Mapping[str, Role]:
     match event.fact:
         case Reported():
             return {source: Role.SENDER}
+        # The copy comes last: police that are named as the procuratorate would need an agreement to be one.
         case Sent(recipient=police, procuratorate=procuratorate):
-            return {procuratorate: Role.COPIED, police: Role.RECIPIENT}
+            return {police: Role.RECIPIENT, procuratorate: Role.COPIED}
         case Forwarded(recipient=police, procuratorate=procuratorate):
             copied = {procuratorate: Role.COPIED} if procuratorate else {}
-            return {**copied, source: Role.FORMER, police: Role.RECIPIENT}
+            return {source: Role.FORMER, police: Role.RECIPIENT, **copied}
         case _:
             return {}
 

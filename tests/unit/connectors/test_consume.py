@@ -36,9 +36,7 @@ texts = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
 
 
 @given(records, texts, st.none() | texts)
-def test_a_dead_letter_gives_the_record_back_unchanged(
-    record: Record, text: str, hold_error: str | None
-) -> None:
+def test_a_dead_letter_gives_the_record_back_unchanged(record: Record, text: str, hold_error: str | None) -> None:
     letter = DeadLetter(record, "transfers", Reason("builtins.ValueError", text), hold_error, NOW)
     message = dead_letter(letter, "dead-letters")
     assert message.topic == "dead-letters"

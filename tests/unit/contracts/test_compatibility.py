@@ -93,9 +93,7 @@ ONE_WAY: list[tuple[Schema, Schema, str, str, str]] = [
 
 
 @pytest.mark.parametrize(("narrow", "wide", "path", "widened", "narrowed"), ONE_WAY)
-def test_a_rule_judges_both_directions(
-    narrow: Schema, wide: Schema, path: str, widened: str, narrowed: str
-) -> None:
+def test_a_rule_judges_both_directions(narrow: Schema, wide: Schema, path: str, widened: str, narrowed: str) -> None:
     assert (path, widened) in breaking(compare(narrow, wide))
     back = compare(wide, narrow)
     assert not breaking(back)
@@ -134,9 +132,7 @@ def test_what_fits_in_no_direction_is_breaking(old: Schema, new: Schema, path: s
 
 def test_an_optional_property_comes_and_goes_without_harm() -> None:
     without, with_ = thing("a", a=STRING), thing("a", a=STRING, b=INTEGER)
-    assert compare(without, with_) == [
-        Change(False, "/properties/b", "property-added", "old: not listed; new: listed")
-    ]
+    assert compare(without, with_) == [Change(False, "/properties/b", "property-added", "old: not listed; new: listed")]
     assert compare(with_, without) == [
         Change(False, "/properties/b", "property-removed", "old: listed; new: not listed")
     ]
@@ -185,9 +181,7 @@ def test_tuples_are_judged_place_by_place() -> None:
     def pair(*items: Schema) -> Schema:
         return {"type": "array", "prefixItems": list(items), "minItems": 2, "maxItems": 2}
 
-    assert breaking(compare(pair(STRING, INTEGER), pair(STRING, STRING))) == [
-        ("/prefixItems/1/type", "type-widened")
-    ]
+    assert breaking(compare(pair(STRING, INTEGER), pair(STRING, STRING))) == [("/prefixItems/1/type", "type-widened")]
     assert not breaking(compare({"type": "array", "items": STRING}, pair(STRING, STRING)))
 
 
@@ -271,10 +265,7 @@ counts = st.integers(0, 3)
 scalars = st.sampled_from(SCALARS)
 strings = _some({"minLength": counts, "maxLength": counts, "pattern": st.sampled_from(["^a", "b$"])})
 numbers = _some(
-    {
-        keyword: st.integers(-1, 4)
-        for keyword in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
-    }
+    {keyword: st.integers(-1, 4) for keyword in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")}
     | {"multipleOf": st.integers(1, 4)}
 )
 
@@ -286,9 +277,7 @@ def _typed(*names: str) -> Callable[[Schema], st.SearchStrategy[Schema]]:
 leaves: st.SearchStrategy[Schema] = st.one_of(
     strings.flatmap(_typed("string")),
     numbers.flatmap(_typed("integer", "number")),
-    st.sampled_from(
-        [NULL, {"type": "boolean"}, {}, {"type": ["string", "null"]}, {"type": ["integer", "array"]}]
-    ),
+    st.sampled_from([NULL, {"type": "boolean"}, {}, {"type": ["string", "null"]}, {"type": ["integer", "array"]}]),
     scalars.map(lambda value: {"const": value}),
     st.lists(scalars, min_size=1, max_size=3).map(lambda values: {"enum": values}),
     strings,
@@ -300,18 +289,14 @@ references = st.sampled_from([{"$ref": f"{ROOT}A"}, {"$ref": f"{ROOT}B"}])
 @st.composite
 def objects(draw: st.DrawFn, parts: st.SearchStrategy[Any]) -> Schema:
     """Object schemas over three names, tagged or not."""
-    schema: Schema = draw(
-        _some({"type": st.just("object"), "minProperties": counts, "maxProperties": counts})
-    )
+    schema: Schema = draw(_some({"type": st.just("object"), "minProperties": counts, "maxProperties": counts}))
     if draw(st.booleans()):
         schema["properties"] = draw(st.dictionaries(st.sampled_from(NAMES), parts, max_size=3))
         schema["required"] = draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=2))
     extra: st.SearchStrategy[Any] = st.one_of(st.just(False), st.just(False), st.just(True), parts)
     schema |= draw(_some({"additionalProperties": extra}))
     if draw(st.integers(0, 4)) == 0:
-        schema["patternProperties"] = draw(
-            st.dictionaries(st.sampled_from(["a", "^b"]), parts, min_size=1, max_size=1)
-        )
+        schema["patternProperties"] = draw(st.dictionaries(st.sampled_from(["a", "^b"]), parts, min_size=1, max_size=1))
     if draw(st.integers(0, 4)) == 0:
         schema["propertyNames"] = draw(strings)
     return schema
@@ -334,9 +319,7 @@ def arrays(parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Schema]:
 def unions(parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Schema]:
     """Combinations, also beside other keywords."""
     lists = st.lists(parts, min_size=1, max_size=3)
-    combined = st.sampled_from(["anyOf", "oneOf", "allOf"]).flatmap(
-        lambda name: lists.map(lambda some: {name: some})
-    )
+    combined = st.sampled_from(["anyOf", "oneOf", "allOf"]).flatmap(lambda name: lists.map(lambda some: {name: some}))
     return st.tuples(combined, st.one_of(st.just(Schema()), leaves)).map(lambda both: {**both[1], **both[0]})
 
 
@@ -351,9 +334,7 @@ documents: st.SearchStrategy[Schema] = st.builds(
 )
 instances: st.SearchStrategy[Any] = st.recursive(
     scalars,
-    lambda parts: st.one_of(
-        st.lists(parts, max_size=3), st.dictionaries(st.sampled_from(NAMES), parts, max_size=3)
-    ),
+    lambda parts: st.one_of(st.lists(parts, max_size=3), st.dictionaries(st.sampled_from(NAMES), parts, max_size=3)),
     max_leaves=5,
 )
 
@@ -403,10 +384,7 @@ def opened(schema: Any) -> Any:
     for keyword, value in schema.items():
         if keyword in {"properties", "$defs", "patternProperties"}:
             result[keyword] = {name: opened(part) for name, part in value.items()}
-        elif (
-            keyword in {"items", "prefixItems", "anyOf", "allOf", "additionalProperties"}
-            and value is not False
-        ):
+        elif keyword in {"items", "prefixItems", "anyOf", "allOf", "additionalProperties"} and value is not False:
             result[keyword] = opened(value)
         elif keyword == "oneOf":
             result.setdefault("allOf", []).append({"anyOf": opened(value)})
@@ -432,9 +410,7 @@ def fitting(draw: st.DrawFn, schema: Any, document: Schema, depth: int = 3) -> A
     if schema.get("type") == "array" or {"items", "prefixItems"} & schema.keys():
         prefix, rest = schema.get("prefixItems", []), schema.get("items", {})
         size = draw(st.integers(schema.get("minItems", 0), max(3, schema.get("minItems", 0))))
-        return [
-            draw(fitting(prefix[n] if n < len(prefix) else rest, document, depth - 1)) for n in range(size)
-        ]
+        return [draw(fitting(prefix[n] if n < len(prefix) else rest, document, depth - 1)) for n in range(size)]
     return draw(instances)
 
 
@@ -503,9 +479,7 @@ def junk() -> st.SearchStrategy[Any]:
         ]
     )
     scalar = st.one_of(scalars, st.sampled_from(["#", "#/$defs/a", "string", "object"]))
-    return st.recursive(
-        scalar, lambda part: st.one_of(st.lists(part), st.dictionaries(keywords, part)), max_leaves=12
-    )
+    return st.recursive(scalar, lambda part: st.one_of(st.lists(part), st.dictionaries(keywords, part)), max_leaves=12)
 
 
 @SLOW
@@ -561,6 +535,4 @@ def test_a_file_that_is_not_json_breaks(tmp_path: Path) -> None:
     write(tmp_path / "old", "a.json", INTEGER)
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "a.json").write_text("{", encoding="utf-8")
-    assert [change.rule for change in compare_trees(tmp_path / "old", tmp_path / "new")["a.json"]] == [
-        "not-understood"
-    ]
+    assert [change.rule for change in compare_trees(tmp_path / "old", tmp_path / "new")["a.json"]] == ["not-understood"]

@@ -1,0 +1,126 @@
+"""Random walks through each lifecycle: what stays true whatever agencies try."""
+
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from contracts.grounds import load
+from events.registry import COMMON_KIND
+from services.kernel.lifecycle import UNOPENED, Registration, Rejection, Role
+from tests.support.play import CITY, EVERYBODY, MINHANG, QINGPU, XUHUI, Play, names
+
+GROUNDS = load()
+CODES = sorted({item.code for rules in GROUNDS.by_kind.values() for item in rules} | {"no-such-ground"})
+WALK = settings(max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+class Walk(RuleBasedStateMachine):
+    """One exchange of a kind in which everybody tries everything."""
+
+    kind: str
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.play = Play(self.kind)
+        self.names = (*names(self.kind), *names(COMMON_KIND))
+
+    def state(self, source: str, name: str, members: dict[str, Any]) -> None:
+        """State a fact and check what must hold of any answer."""
+        before = self.play.state
+        answer = self.play.when(source, name, **members)
+        if isinstance(answer, Rejection):
+            assert self.play.state is before
+            assert answer.code
+            assert answer.detail
+        else:
+            self.check(before.status, name)
+
+    def check(self, before: str, name: str) -> None:
+        after = self.play.state
+        ended = self.play.lifecycle.ended
+        assert not ended(before) or after.status == before, "nothing leads out of an end"
+        assert after.sequence == len(after.authors) == len(self.play.log)
+        ground = getattr(self.play.log[-1][0].fact, "ground", None)
+        if ground is not None:
+            known = GROUNDS.of(self.kind, name.split(".")[1], self.play.context.acceptedtime.date())
+            assert not known[ground.code].barred
+
+    @rule(data=st.data())
+    def anything(self, data: st.DataObject) -> None:
+        self.state(data.draw(st.sampled_from(EVERYBODY)), data.draw(st.sampled_from(self.names)), {})
+
+    @rule(data=st.data())
+    def something_legal(self, data: st.DataObject) -> None:
+        table = self.play.lifecycle.transitions[self.play.state.status]
+        moves = sorted(f"{self.kind}.{fact.name()}" for fact in table)
+        if not moves:
+            return
+        name = data.draw(st.sampled_from(moves))
+        role = data.draw(st.sampled_from(sorted(self.play.speakers(name))))
+        self.state(self.play.actor(Role(role)), name, {})
+
+    @rule(data=st.data(), code=st.sampled_from(CODES))
+    def a_refusal(self, data: st.DataObject, code: str) -> None:
+        refusals = {rule.facts for rule in GROUNDS.by_kind[self.kind]}
+        name = data.draw(st.sampled_from(sorted({fact for item in refusals for fact in item})))
+        members = {"ground": {"code": code, "reason": "示例理由。"}}
+        self.state(self.play.actor(Role.RECIPIENT), f"{self.kind}.{name}", members)
+
+    @invariant()
+    def one_sender_and_at_most_one_recipient(self) -> None:
+        state = self.play.state
+        if state.status != UNOPENED:
+            assert state.having(Role.SENDER) == (MINHANG,) or self.play.log[0][0].envelope.source != MINHANG
+            assert len(state.having(Role.SENDER)) == 1
+            assert len(state.having(Role.RECIPIENT)) <= 1
+            assert set(state.having(Role.RECIPIENT)) <= set(state.legs)
+
+    @invariant()
+    def every_party_reads_under_an_agreement(self) -> None:
+        standing = self.play.standing
+        assert all(party.agreement for party in standing.parties.values())
+        assert set(standing.moves) <= set(standing.parties)
+
+    @invariant()
+    def the_log_folds_to_the_state(self) -> None:
+        assert self.play.replayed() == self.play.state
+
+
+class TransferWalk(Walk):
+    kind = "transfer"
+
+    @rule(
+        source=st.sampled_from([MINHANG, QINGPU, XUHUI]),
+        recipient=st.sampled_from([MINHANG, QINGPU, XUHUI, CITY, "310112107-cg"]),
+    )
+    def forward(self, source: str, recipient: str) -> None:
+        had = {*self.play.state.legs, *self.play.state.having(Role.SENDER)}
+        answer = self.play.when(source, "transfer.forwarded", recipient=recipient)
+        if isinstance(answer, Registration):
+            assert recipient not in had
+            assert self.play.state.having(Role.RECIPIENT) == (recipient,)
+
+    @rule(agency=st.sampled_from([MINHANG, QINGPU, XUHUI, "310112107-cg"]))
+    def designate(self, agency: str) -> None:
+        if isinstance(self.play.when(CITY, "transfer.designated", agency=agency), Registration):
+            assert self.play.state.having(Role.RECIPIENT) == (agency,)
+            assert self.play.standing.moves == (agency,)
+
+
+class ReferralWalk(Walk):
+    kind = "referral"
+
+    @invariant()
+    def the_police_come_with_the_letter(self) -> None:
+        state = self.play.state
+        if state.status in {"reported", "approved", "not_approved"}:
+            assert set(state.parties.values()) <= {Role.SENDER, Role.SUPERVISOR}
+            assert not state.legs
+
+
+TestTransfer = TransferWalk.TestCase
+TestTransfer.settings = WALK
+TestReferral = ReferralWalk.TestCase
+TestReferral.settings = WALK
