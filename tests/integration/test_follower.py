@@ -5,7 +5,7 @@ last tests go through Kafka itself.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,7 @@ from services.kernel.service import Runtime
 from tests.support.factory import new_exchange
 from tests.support.play import MINHANG, QINGPU, Play
 from tests.support.registered import EVENTS, message, moved, on_kafka, registered, runtime, store
+from tests.support.serving import eventually
 
 SERVICE = "probe"
 
@@ -81,15 +82,6 @@ async def stopped(around: Runtime) -> dict[str, tuple[int, bool]]:
     async with around.pool.connection() as connection:
         rows = await (await connection.execute("SELECT exchange::text, sequence, poison FROM probe.stopped")).fetchall()
     return {exchange: (sequence, poison) for exchange, sequence, poison in rows}
-
-
-async def eventually(look: Callable[[], bool | Awaitable[bool]], seconds: float = 30) -> None:
-    async with asyncio.timeout(seconds):
-        while True:
-            found = look()
-            if await found if isinstance(found, Awaitable) else found:
-                return
-            await asyncio.sleep(0.02)
 
 
 async def test_takes_in_each_event_once_and_in_order(around: Runtime, five: list[Record]) -> None:

@@ -1,0 +1,187 @@
+"""Bad input on the whole bus: each gets an answer of its own, and nothing is registered."""
+
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from connectors.http.client import AgencyClient, new_event, new_id
+from contracts.canonical import Document
+from contracts.codec import sign_event
+from contracts.signatures import SigningKey, new_key
+from events.common import WithdrawalRefused
+from services.cli import story
+from services.cli.stack import Stack
+
+
+@dataclass(slots=True)
+class Table:
+    """Two agencies at one table, with one transfer that 青浦 has signed for."""
+
+    stack: Stack
+    minhang: AgencyClient
+    qingpu: AgencyClient
+    outsider: AgencyClient
+    exchange: str = field(default_factory=new_id)
+
+    async def open(self) -> "Table":
+        opening = new_event(self.minhang.key, story.sent, exchange=self.exchange, case=story.CASE, home=self.stack.bus)
+        assert (await self.minhang.submit(opening, wait=20)).status == 201
+        receipted = new_event(self.qingpu.key, story.transfer_receipted, exchange=self.exchange)
+        assert (await self.qingpu.submit(receipted, wait=20)).status == 201
+        return self
+
+    def stored(self) -> int:
+        with psycopg.connect(self.stack.postgres) as connection:
+            row = connection.execute("SELECT count(*) FROM transfers.events").fetchone()
+        return int(row[0]) if row else 0
+
+
+@pytest.fixture
+async def table(stack: Stack, keys: dict[str, SigningKey]) -> AsyncIterator[Table]:
+    async with (
+        AgencyClient(stack.url, keys[story.MINHANG], stack.bus) as minhang,
+        AgencyClient(stack.url, keys[story.QINGPU], stack.bus) as qingpu,
+        AgencyClient(stack.url, keys["310104-cg"], stack.bus) as outsider,
+    ):
+        yield await Table(stack, minhang, qingpu, outsider).open()
+
+
+def signed(document: Document, key: SigningKey) -> Document:
+    return sign_event(document, key, lambda: secrets.token_urlsafe(16))
+
+
+async def refused(table: Table, client: AgencyClient, event: Document) -> tuple[int, str | None, Document]:
+    """The answer to a bad event; the store must be as it was."""
+    before = table.stored()
+    answer = await client.submit(event, wait=20)
+    assert table.stored() == before, "a refused submission changed the store"
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    return answer.status, answer.code, answer.json
+
+
+async def test_unknown_exchange(table: Table) -> None:
+    event = new_event(table.qingpu.key, story.accepted, exchange=new_id())
+    status, code, problem = await refused(table, table.qingpu, event)
+    assert (status, code) == (409, "exchange-unknown")
+    assert "sent" in str(problem["detail"])
+
+
+async def test_illegal_move_says_the_state_and_the_legal_moves(table: Table) -> None:
+    event = new_event(table.qingpu.key, story.decided, exchange=table.exchange)
+    status, code, problem = await refused(table, table.qingpu, event)
+    assert (status, code) == (409, "illegal-move")
+    assert problem["status"] == 409
+    rejection = problem["rejection"]
+    assert isinstance(rejection, dict)
+    assert rejection["legal_moves"] == sorted(rejection["legal_moves"])  # type: ignore[type-var,arg-type]
+    assert "accepted" in str(rejection["legal_moves"])
+    assert "receipted" in str(rejection)
+
+
+async def test_not_for_this_agency_to_state(table: Table) -> None:
+    event = new_event(table.minhang.key, story.accepted, exchange=table.exchange)
+    assert (await refused(table, table.minhang, event))[:2] == (409, "not-your-move")
+
+
+async def test_an_outsider_learns_nothing(table: Table) -> None:
+    event = new_event(table.outsider.key, story.accepted, exchange=table.exchange)
+    status, code, problem = await refused(table, table.outsider, event)
+    assert (status, code) == (409, "not-a-party")
+    assert story.MINHANG not in str(problem)
+    for path in (f"/v1/exchanges/{table.exchange}", f"/v1/exchanges/{table.exchange}/timeline"):
+        assert (await table.outsider.get(path)).status == 404
+
+
+async def test_stale_knownsequence(table: Table) -> None:
+    event = new_event(table.qingpu.key, story.accepted, exchange=table.exchange, known=1)
+    status, code, problem = await refused(table, table.qingpu, event)
+    assert (status, code) == (409, "knownsequence-stale")
+    assert "2" in str(problem["detail"])
+
+
+async def test_a_sequence_that_nobody_registered(table: Table) -> None:
+    event = new_event(table.qingpu.key, story.accepted, exchange=table.exchange, known=99)
+    assert (await refused(table, table.qingpu, event))[1] == "knownsequence-unknown"
+
+
+async def test_no_agreement(table: Table) -> None:
+    fact = story.sent.model_copy(update={"recipient": story.POLICE})
+    event = new_event(table.minhang.key, fact, exchange=new_id(), case=story.CASE, home=table.stack.bus)
+    status, code, _ = await refused(table, table.minhang, event)
+    assert (status, code) == (403, "no-agreement")
+
+
+async def test_every_violation_at_once_with_pointers(table: Table) -> None:
+    event = new_event(table.minhang.key, story.sent, exchange=new_id(), case=story.CASE, home=table.stack.bus)
+    data = dict(event["data"])  # type: ignore[arg-type]
+    data |= {"number": "闵城执移第117号", "surprise": True}
+    del data["purpose"]
+    status, code, problem = await refused(table, table.minhang, signed({**event, "data": data}, table.minhang.key))
+    assert (status, code) == (422, "schema-violation")
+    pointers = {error["pointer"] for error in problem["errors"]}  # type: ignore[union-attr,index,call-overload]
+    assert {"/data/purpose", "/data/surprise"} <= pointers
+
+
+async def test_wrong_check_digit_names_the_field(table: Table) -> None:
+    wrong = story.sent.model_dump(mode="json", exclude_none=True)
+    wrong["circumstances"]["parties"]["units"][0]["social_credit_code"] = "91310112MA1GB00030"
+    event = new_event(table.minhang.key, story.sent, exchange=new_id(), case=story.CASE, home=table.stack.bus)
+    _, code, problem = await refused(table, table.minhang, signed({**event, "data": wrong}, table.minhang.key))
+    assert code == "schema-violation"
+    (error,) = problem["errors"]  # type: ignore[misc]
+    assert error["pointer"] == "/data/circumstances/parties/units/0/social_credit_code"  # type: ignore[index,call-overload]
+    assert "check digit" in error["detail"]  # type: ignore[index,call-overload,operator]
+
+
+async def test_signatures_that_do_not_count(table: Table) -> None:
+    event = new_event(table.minhang.key, story.sent, exchange=new_id(), case=story.CASE, home=table.stack.bus)
+    stranger = new_key(story.MINHANG, f"{story.MINHANG}.999")
+    cases = {
+        "signature-invalid": {**event, "case": "SYN-changed"},
+        "key-unknown": signed(event, stranger),
+        "source-mismatch": signed(event, table.qingpu.key),
+        "signature-malformed": {**event, "signature": "abc"},
+    }
+    for expected, document in cases.items():
+        assert (await refused(table, table.minhang, document))[1] == expected
+
+
+async def test_somebody_elses_id(table: Table) -> None:
+    event = new_event(table.minhang.key, story.sent, exchange=new_id(), case=story.CASE, home=table.stack.bus)
+    first = await table.minhang.submit(event, wait=20)
+    forged = signed({**event, "case": "SYN-other"}, table.qingpu.key)
+    assert (await refused(table, table.qingpu, forged))[1] == "source-mismatch"
+    other = signed({**event, "case": "SYN-other"}, table.minhang.key)
+    assert (await refused(table, table.minhang, other))[:2] == (409, "id-reused")
+    assert (await table.minhang.submit(event, wait=20)).body == first.body
+
+
+async def test_time_in_the_future(table: Table) -> None:
+    event = new_event(
+        table.qingpu.key, story.accepted, exchange=table.exchange, time=datetime.now(UTC) + timedelta(hours=1)
+    )
+    assert (await refused(table, table.qingpu, event))[1] == "time-in-future"
+
+
+async def test_nothing_to_answer(table: Table) -> None:
+    event = new_event(table.qingpu.key, WithdrawalRefused(reason="没有申请"), exchange=table.exchange, kind="transfer")
+    assert (await refused(table, table.qingpu, event))[1] == "nothing-requested"
+
+
+async def test_a_batch_with_one_bad_item_answers_each(table: Table) -> None:
+    good = [
+        new_event(table.minhang.key, story.sent, exchange=new_id(), case=story.CASE, home=table.stack.bus)
+        for _ in range(2)
+    ]
+    bad = {**good[1], "id": new_id(), "type": "cn.liandong.transfer.imagined.v1"}
+    answer = await table.minhang.submit_batch([good[0], bad, good[1]], wait=20)
+    assert [item["status"] for item in answer.json] == [201, 400, 201]
+
+
+async def test_titles_follow_the_reader(table: Table) -> None:
+    event = new_event(table.qingpu.key, story.decided, exchange=table.exchange)
+    assert (await table.qingpu.submit(event, wait=20)).json["title"] == "当前状态不允许"

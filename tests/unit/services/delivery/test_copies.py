@@ -1,0 +1,117 @@
+"""Which copies each party gets, in which order, and what is in them."""
+
+import json
+from typing import Any
+
+import pytest
+
+from contracts.codec import verify_event
+from contracts.disclosure import withheld
+from contracts.records import Record
+from services.delivery.copies import Copy, Parcel, copies, needs_history, rejected
+from tests.support.factory import TIME, world
+from tests.support.play import CITY, JUSTICE, MINHANG, QINGPU, XUHUI, Play
+from tests.support.registered import registered
+
+
+def order(parcels: list[Parcel], agency: str) -> list[int]:
+    return [parcel.what.sequence for parcel in parcels if parcel.agency == agency and isinstance(parcel.what, Copy)]
+
+
+def item(parcels: list[Parcel], agency: str, sequence: int) -> dict[str, Any]:
+    (found,) = [
+        parcel
+        for parcel in parcels
+        if parcel.agency == agency and isinstance(parcel.what, Copy) and parcel.what.sequence == sequence
+    ]
+    document: dict[str, Any] = json.loads(found.item("here"))
+    return document
+
+
+@pytest.fixture(scope="module")
+def forwarded() -> list[Record]:
+    """A transfer that a third agency joins at the end."""
+    play = Play("transfer").given(
+        (MINHANG, "transfer.sent"), (QINGPU, "transfer.receipted"), (QINGPU, "transfer.forwarded", {"recipient": XUHUI})
+    )
+    return registered(play)
+
+
+def test_every_party_gets_every_event_in_order(forwarded: list[Record]) -> None:
+    parcels = copies(forwarded, [], {})
+    for agency in (MINHANG, QINGPU, XUHUI, JUSTICE):
+        assert order(parcels, agency) == [1, 2, 3]
+
+
+def test_a_party_that_joins_later_first_gets_what_went_before(forwarded: list[Record]) -> None:
+    has = dict.fromkeys(forwarded[1].standing.parties, 2)
+    assert needs_history(forwarded[2:], has)
+    parcels = copies(forwarded[2:], forwarded[:2], has)
+    assert order(parcels, XUHUI) == [1, 2, 3]
+    assert order(parcels, MINHANG) == [3]
+
+
+def test_history_is_needed_only_by_who_lacks_it(forwarded: list[Record]) -> None:
+    assert not needs_history(forwarded, {})
+    assert not needs_history(forwarded[1:2], dict.fromkeys(forwarded[1].standing.parties, 1))
+
+
+def test_the_same_copies_however_they_are_batched(forwarded: list[Record]) -> None:
+    whole = {(item.agency, str(item.what)): item.body for item in copies(forwarded, [], {})}
+    stepwise: dict[tuple[str, str], bytes] = {}
+    progress: dict[str, int] = {}
+    for number, record in enumerate(forwarded):
+        stepwise |= {(p.agency, str(p.what)): p.body for p in copies([record], forwarded[:number], progress)}
+        progress |= dict.fromkeys(record.standing.parties, record.sequence)
+    assert stepwise == whole
+
+
+def test_a_copy_is_cut_to_what_its_reader_may_see_and_still_verifies(forwarded: list[Record]) -> None:
+    parcels = copies(forwarded, [], {})
+    assert item(parcels, MINHANG, 1)["event"] == forwarded[0].event
+    for agency in (QINGPU, JUSTICE):
+        copy = item(parcels, agency, 1)["event"]
+        assert withheld(copy["data"])
+        assert verify_event(copy, world().agencies, TIME) == MINHANG
+    assert len(withheld(item(parcels, JUSTICE, 1)["event"]["data"])) > len(
+        withheld(item(parcels, QINGPU, 1)["event"]["data"])
+    )
+
+
+def test_a_receipt_comes_with_whole_copies_only(forwarded: list[Record]) -> None:
+    """It names an unsalted digest of the content."""
+    parcels = copies(forwarded, [], {})
+    assert item(parcels, MINHANG, 1)["receipt"] == forwarded[0].receipt
+    assert "receipt" not in item(parcels, JUSTICE, 1)
+
+
+def test_an_item_says_where_the_exchange_stands_after_it(forwarded: list[Record]) -> None:
+    found = item(copies(forwarded, [], {}), QINGPU, 1)
+    assert found["cursor"] == "here"
+    assert found["kind"] == "event"
+    assert found["standing"] == {"status": "sent", "ended": False, "moves": [QINGPU]}
+
+
+def test_a_stub_says_that_there_is_an_event_and_nothing_else(forwarded: list[Record]) -> None:
+    secret = forwarded[0].model_copy(update={"audience": ("sender",)})
+    parcels = copies([secret], [], {})
+    assert item(parcels, MINHANG, 1)["kind"] == "event"
+    assert item(parcels, QINGPU, 1) == {"cursor": "here", "kind": "stub", "stub": secret.stub()}
+
+
+def test_a_rejection_keeps_its_bytes() -> None:
+    value = b'{"outcome": "rejection", "source": "310112-cg", "code": "illegal-move"}'
+    parcel = rejected(value)
+    assert parcel is not None
+    assert parcel.agency == MINHANG
+    assert value in parcel.item("here")
+    assert json.loads(parcel.item("here"))["rejection"]["code"] == "illegal-move"
+
+
+@pytest.mark.parametrize("value", [b'{"outcome":"receipt","source":"310112-cg"}', b'{"outcome":"rejection"}'])
+def test_other_outcomes_are_no_items(value: bytes) -> None:
+    assert rejected(value) is None
+
+
+def test_nobody_outside_gets_anything(forwarded: list[Record]) -> None:
+    assert CITY not in {parcel.agency for parcel in copies(forwarded, [], {})}
