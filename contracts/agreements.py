@@ -14,8 +14,7 @@ from events.fields import AgencyCode, FieldClass
 
 
 class Agreement(ContractPart):
-    """One agreement 协议. `discloses` maps a role to the field classes that it reads; a role not named reads
-    public members only."""
+    """One agreement 协议. `discloses` maps a role to the field classes that it reads; others read public members."""
 
     id: str
     title: str

@@ -7,9 +7,11 @@ them, and a test says when they differ. `x-class` marks who may read a member, `
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+
+from pydantic import BaseModel
 
 from events.envelope import SALTS, Envelope, RegisteredEnvelope
 from events.fact import PREFIX, Fact
@@ -18,7 +20,10 @@ from events.registry import facts
 FOLDER: Final = Path(__file__).parent / "schemas"
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
-ENVELOPES: Final = {f"{PREFIX}.envelope.v1": Envelope, f"{PREFIX}.registered_envelope.v1": RegisteredEnvelope}
+ENVELOPES: Final[Mapping[str, type[BaseModel]]] = {
+    f"{PREFIX}.envelope.v1": Envelope,
+    f"{PREFIX}.registered_envelope.v1": RegisteredEnvelope,
+}
 
 Schema = dict[str, Any]
 
@@ -78,9 +83,9 @@ def _golden() -> dict[Path, str]:
 
 
 def _data(fact: type[Fact]) -> Schema:
-    schema = {**_headed(fact.type(), fact.model_json_schema()), "title": fact.title_zh}
+    schema: Schema = {**_headed(fact.type(), fact.model_json_schema()), "title": fact.title_zh}
     if _has_classified(schema):
-        schema["properties"] = {**schema["properties"], SALTS: _SALTS}
+        schema["properties"][SALTS] = _SALTS
     return schema
 
 

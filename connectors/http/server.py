@@ -29,6 +29,8 @@ from connectors.http.problem import RETRY_AFTER, ProblemError, answer_problems
 log = structlog.stdlib.get_logger(__name__)
 
 REQUEST_ID: Final = "X-Request-Id"
+"""The header; `request[REQUEST]` is the same to a handler."""
+REQUEST: Final = web.RequestKey("request id", str)
 
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _PROBES: Final = frozenset({"/healthz", "/readyz"})
@@ -90,20 +92,15 @@ class Server:
             auto_decompress=False,
         )
         self._listener: asyncio.Server | None = None
-
-    @property
-    def port(self) -> int:
-        """The port that it listens on; the one it got, where 0 was asked for."""
-        if self._listener is None:
-            msg = "the server has not been started"
-            raise RuntimeError(msg)
-        return int(self._listener.sockets[0].getsockname()[1])
+        self.port = 0
+        """The port that it listens on, once started; the one it got, where 0 was asked for."""
 
     async def start(self, host: str, port: int) -> None:
         """Listen. Raises OSError when the address is taken."""
         await self._runner.setup()
         loop = asyncio.get_running_loop()
         self._listener = await loop.create_server(self._protocol, host, port, backlog=512)
+        self.port = int(self._listener.sockets[0].getsockname()[1])
         log.info("listening", service=self._service, host=host, port=self.port)
 
     async def stop(self) -> None:
@@ -211,7 +208,7 @@ async def _observe(request: web.Request, handler: Handler) -> web.StreamResponse
     begun = time.perf_counter()
     given = request.headers.get(REQUEST_ID, "")
     request_id = given if _SANE_ID.fullmatch(given) else token_hex(8)
-    request[REQUEST_ID] = request_id
+    request[REQUEST] = request_id
     structlog.contextvars.bind_contextvars(request=request_id)
     response = await handler(request)
     milliseconds = round((time.perf_counter() - begun) * 1000, 1)
@@ -221,7 +218,7 @@ async def _observe(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 async def _stamp(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers[REQUEST_ID] = request.get(REQUEST_ID, "")
+    response.headers[REQUEST_ID] = request.get(REQUEST, "")
     response.headers[hdrs.SERVER] = "liandong"
     response.headers["X-Content-Type-Options"] = "nosniff"
 

@@ -13,7 +13,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from connectors.http.problem import unavailable
-from connectors.http.server import REQUEST_ID, patient, read_body
+from connectors.http.server import REQUEST, REQUEST_ID, patient, read_body
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -62,7 +62,7 @@ class Proxy:
             raise self._away()
         body = await read_body(request, MAX_BODY) if request.can_read_body else None
         headers = _end_to_end(request.headers)
-        headers[REQUEST_ID] = request[REQUEST_ID]
+        headers[REQUEST_ID] = request[REQUEST]
         target = self._url.join(URL(request.raw_path, encoded=True))
         asked = asyncio.ensure_future(
             self._session.request(request.method, target, headers=headers, data=body, allow_redirects=False)

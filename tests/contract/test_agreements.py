@@ -3,6 +3,7 @@
 import pytest
 
 from contracts import grounds, library
+from contracts.agencies import Agency
 from contracts.agreements import Agreement
 from contracts.codes import lookup_division
 from events.fields import FieldClass
@@ -20,9 +21,9 @@ def test_no_packaged_agency_has_a_key() -> None:
 
 
 @pytest.mark.parametrize("agency", CONTRACTS.agencies.by_code.values(), ids=CONTRACTS.agencies.by_code)
-def test_an_agency_is_named_by_division_and_role(agency: library.Agency) -> None:
+def test_an_agency_is_named_by_division_and_role(agency: Agency) -> None:
     assert agency.code == f"{agency.division}-{agency.role}"
-    assert lookup_division(agency.division)
+    assert lookup_division(agency.division).code == agency.division
     assert agency.home in CONTRACTS.agencies.by_code
     assert agency.superior is None or agency.superior in CONTRACTS.agencies.by_code
     assert set(agency.acts_for) <= set(CONTRACTS.agencies.by_code)
@@ -68,7 +69,7 @@ def test_a_ground_is_sourced_and_for_facts_that_there_are(kind: str, rule: groun
     assert types <= set(facts())
     assert rule.legal_basis
     assert rule.source
-    assert rule.verified != (rule.source == "recalled")
+    assert not (rule.verified and ("recalled" in rule.source or "our reading" in rule.source))
     if rule.barred:
         known = {f"cn.liandong.{kind}.{rule.instead}.v1", f"cn.liandong.common.{rule.instead}.v1"}
         assert known & set(facts())

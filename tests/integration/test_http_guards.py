@@ -3,12 +3,12 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import ClientError, ClientSession, web
 
 from connectors.errors import KafkaUnavailable
 from connectors.http.problem import ProblemError
@@ -120,9 +120,9 @@ def document_of(answer: bytes) -> Any:
     return json.loads(answer.split(b"\r\n\r\n", 1)[1])
 
 
-async def get(url: str, **headers: str) -> tuple[int, Any, dict[str, str]]:
+async def get(url: str, **headers: str) -> tuple[int, Any, Mapping[str, str]]:
     async with ClientSession() as session, session.get(url, headers=headers) as response:
-        return response.status, json.loads(await response.read()), dict(response.headers)
+        return response.status, json.loads(await response.read()), response.headers
 
 
 # Health and problems.
@@ -245,7 +245,7 @@ async def test_half_a_body(house: Guarded) -> None:
 async def test_broken_chunks(house: Guarded) -> None:
     request = b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n"
     answer, _ = await house.raw(request)
-    assert answer.startswith(b"HTTP/1.1 400")
+    assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))
 
 
 async def test_compressed_body_is_not_unpacked(house: Guarded) -> None:
@@ -365,7 +365,7 @@ async def test_request_that_does_not_end_is_cut_off_at_the_deadline() -> None:
         begun = time.monotonic()
         await server.stop()
         assert time.monotonic() - begun < 2
-        with pytest.raises(Exception, match="disconnected|reset"):
+        with pytest.raises(ClientError):
             await hanging
         assert (await get(f"{house.url}/healthz"))[0] == 200
 

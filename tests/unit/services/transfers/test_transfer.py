@@ -1,11 +1,13 @@
 """案件移送: given what is registered, when an agency states a fact, then …"""
 
+from typing import Any
+
 import pytest
 
 from events.fields import FieldClass
 from services.kernel.lifecycle import Registration, Rejection
-from tests.support.factory import example
-from tests.support.play import BUS, CITY, JUSTICE, MINHANG, POLICE, QINGPU, XUHUI, Play
+from tests.support.factory import BUS, example
+from tests.support.play import CITY, JUSTICE, MINHANG, POLICE, QINGPU, XUHUI, Play
 
 SENT = (MINHANG, "transfer.sent")
 RECEIPTED = (QINGPU, "transfer.receipted")
@@ -64,7 +66,7 @@ def test_a_street_team_sends_in_the_bureaus_name_and_a_town_in_its_own() -> None
     assert Play("transfer").when(town, "transfer.sent", by={"inname": MINHANG}).code == "name-not-held"
 
 
-# --- returning
+# --- the return
 
 
 @pytest.mark.parametrize(
@@ -78,7 +80,7 @@ def test_a_street_team_sends_in_the_bureaus_name_and_a_town_in_its_own() -> None
         ({"ground": {"code": "filed-first", "reason": "他区已立案。"}, "filed_first": None}, "first-filing-missing"),
     ],
 )
-def test_a_return_without_a_proper_ground_is_not_registered(change: dict[str, object], code: str) -> None:
+def test_a_return_without_a_proper_ground_is_not_registered(change: dict[str, Any], code: str) -> None:
     play = transfer(SENT, RECEIPTED)
     before = play.state
     answer = play.when(*RETURNED, "not-competent", **change)

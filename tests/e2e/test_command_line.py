@@ -1,0 +1,137 @@
+"""The commands as a user types them: up, demo, agency, sign, verify-event, provision; and nothing left behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from connectors.process import free_port
+from services.cli.stack import trouble
+
+ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-m", "services.cli.app"]
+
+
+@pytest.fixture
+def home(folder: Path) -> Iterator[dict[str, str]]:
+    """An environment whose temporary folder is this test's own, so that what is left behind is seen."""
+    (folder / "tmp").mkdir()
+    yield {**os.environ, "TMPDIR": str(folder / "tmp"), "PYTHONUNBUFFERED": "1", "COLUMNS": "120"}
+
+
+def liandong(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *arguments], env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def started(*arguments: str, env: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*COMMAND, *arguments], env=env, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def left_behind(env: dict[str, str]) -> list[str]:
+    """Processes that still use the test's temporary folder, and what lies in it."""
+    folder = env["TMPDIR"]
+    found = [name for name in os.listdir(folder) if name.startswith("liandong")]
+    for process in psutil.process_iter(["cmdline"]):
+        if any(folder in part for part in process.info["cmdline"] or ()):
+            found.append(" ".join(process.info["cmdline"]))
+    return found
+
+
+@pytest.mark.timeout(180)
+def test_demo_prints_one_json_object_and_leaves_nothing(home: dict[str, str]) -> None:
+    done = liandong("demo", "--json", env=home)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert set(result) == {"engines", "exchanges", "counts", "checks", "elapsed_s"}
+    assert result["engines"]["kafka"].startswith("4.3")
+    assert {exchange["kind"]: exchange["state"] for exchange in result["exchanges"]} == {
+        "transfer": "reported",
+        "referral": "handed_over",
+    }
+    assert result["counts"] | {"delivered": 0} == {
+        "submitted": 19,
+        "registered": 17,
+        "rejected": 1,
+        "duplicates": 1,
+        "delivered": 0,
+    }
+    assert result["counts"]["delivered"] > result["counts"]["registered"]
+    assert all(check["ok"] for check in result["checks"])
+    assert left_behind(home) == []
+
+
+@pytest.mark.timeout(180)
+def test_demo_ends_cleanly_on_ctrl_c(home: dict[str, str]) -> None:
+    with started("demo", env=home) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "running after" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        said = process.stdout.read()
+        assert process.wait(60) != 0
+    assert "Traceback" not in said
+    assert left_behind(home) == []
+
+
+@pytest.mark.timeout(240)
+def test_up_agency_sign_submit_verify(home: dict[str, str], folder: Path) -> None:
+    data, port = str(folder / "bus"), free_port()
+    with started("up", "--data", data, "--port", str(port), env=home) as process:
+        assert process.stdout is not None
+        said = ""
+        for line in process.stdout:
+            said += line
+            if line.startswith("running"):
+                break
+        assert f"http://127.0.0.1:{port}" in said
+        try:
+            for code in ("310112-cg", "310118-cg"):
+                assert liandong("agency", "new", code, "--data", data).returncode == 0
+            key = folder / "bus" / "keys" / "310112-cg.1.pem"
+            assert key.stat().st_mode & 0o777 == 0o600
+            signed = liandong("sign", "--as", "310112-cg", "--data", data, "docs/examples/sent.json")
+            assert signed.returncode == 0, signed.stderr
+            event = folder / "event.json"
+            event.write_text(signed.stdout)
+            assert "valid: signed by 310112-cg" in liandong("verify-event", str(event), "--data", data).stdout
+            event.write_text(signed.stdout.replace("61.5", "16.5"))
+            forged = liandong("verify-event", str(event), "--data", data)
+            assert (forged.returncode, "signature-invalid" in forged.stdout) == (1, True)
+            logs = "".join(path.read_text() for path in (folder / "bus" / "logs").glob("*.log"))
+            assert "PRIVATE KEY" not in logs
+            # A service that dies is started again, and the bus says so.
+            (gateway,) = [
+                child
+                for child in psutil.Process(process.pid).children(recursive=True)
+                if child.cmdline()[-2:] == ["run", "gateway"]
+            ]
+            gateway.kill()
+            assert "gateway ended" in process.stdout.readline()
+            deadline = time.monotonic() + 40
+            while trouble(f"http://127.0.0.1:{port}/readyz"):
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.stdout.read()
+            code = process.wait(60)
+        assert code == 0
+    assert left_behind(home) == []
+
+
+def test_unknown_service_and_agency_are_told_in_words() -> None:
+    for arguments, words in ((("run", "kitchen"), "no service kitchen"), (("agency", "new", "nobody"), "give --name")):
+        done = liandong(*arguments)
+        assert done.returncode != 0
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
