@@ -182,7 +182,10 @@ def expecting(limit: int) -> Callable[[web.Request], Awaitable[web.StreamRespons
 async def patient(
     request: web.Request, awaited: "Collection[asyncio.Future[Any]]", seconds: float | None
 ) -> None:
-    """Wait until all are done, the time is over, or the server stops. What is not done then is cancelled."""
+    """Wait until all are done, the time is over, or the server stops. What is not done then is cancelled.
+
+    Afterwards a future has come if it is `done()` and not `cancelled()`.
+    """
     stopping: asyncio.Future[Any] = asyncio.ensure_future(request.app[_STOPPING].wait())
     together: asyncio.Future[Any] = asyncio.ensure_future(asyncio.wait(awaited))
     try:

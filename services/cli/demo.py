@@ -176,9 +176,12 @@ def play(*, as_json: bool, data: Path | None) -> bool:
         stack = Stack(folder, say=lambda line: console.print(line, style="dim"))
         for code in AGENCIES:
             new_agency(code, stack.keys, stack.contracts)
-        with stack:
-            say(f"running after {time.monotonic() - begun:.1f} s at {stack.url}")
-            result = asyncio.run(_play(stack, say))
+        # The loop is made before anything can be interrupted, so that Ctrl-C never meets half a loop.
+        with asyncio.Runner() as runner:
+            runner.get_loop()
+            with stack:
+                say(f"running after {time.monotonic() - begun:.1f} s at {stack.url}")
+                result = runner.run(_play(stack, say))
     finally:
         if data is None:
             shutil.rmtree(folder, ignore_errors=True)

@@ -41,7 +41,7 @@ class Gateway:
         self._kafka = KafkaWatch(runtime.kafka, lambda: runtime.library.current().topics)
         self._proxies = (
             Proxy("delivery", settings.delivery_url, ["/v1/inbox"]),
-            Proxy("audit", settings.audit_url, ["/v1/exchanges", "/v1/cases", "/v1/timelines"]),
+            Proxy("audit", settings.audit_url, ["/v1/exchanges", "/v1/cases"]),
         )
         door = Door(runtime.library, settings.bus, ReplayGuard(runtime.pool, "gateway"), settings.token_lifetime)
         self._submissions = SubmissionRoutes(settings, self._acceptance, store, door)

@@ -68,7 +68,7 @@ class Proxy:
             self._session.request(request.method, target, headers=headers, data=body, allow_redirects=False)
         )
         await patient(request, [asked], None)
-        if asked.cancelled():
+        if not asked.done():
             raise unavailable("the gateway is stopping; ask again")
         try:
             answer = asked.result()

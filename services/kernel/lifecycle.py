@@ -43,7 +43,8 @@ WITHDRAWN: Final = "withdrawn"
 class State:
     """An exchange, folded from its events. A kind that must remember more subclasses this.
 
-    `authors[n - 1]` stated the event of sequence n. `grants` maps a party to the agreement that lets it read.
+    `authors[n - 1]` stated the event of sequence n, `audiences[n - 1]` may see it. `grants` maps a party to the
+    agreement that lets it read.
     """
 
     kind: str
@@ -57,6 +58,7 @@ class State:
     legs: Mapping[str, str] = field(default_factory=dict)
     hops: int = 0
     authors: tuple[str, ...] = ()
+    audiences: tuple[tuple[str, ...] | None, ...] = ()
     corrections: frozenset[int] = frozenset()
     withdrawal: str | None = None
     extension: str | None = None
@@ -198,19 +200,20 @@ def decide(lifecycle: Lifecycle[S], state: S, event: Event, context: Context) ->
         return rejection
     newcomers = {code: new for code, new in _newcomers(lifecycle, state, event, context).items() if new}
     after = evolve(lifecycle, state, event, newcomers)
-    return Registration(after, _audience(lifecycle, after.status))
+    return Registration(after, after.audiences[-1])
 
 
 def evolve(lifecycle: Lifecycle[S], state: S, event: Event, newcomers: Mapping[str, Newcomer]) -> S:
     """The state after a registered event; pure. `newcomers` are the parties that it brings in."""
     fact, envelope = event.fact, event.envelope
     after = state if type(fact) in COMMON else lifecycle.evolve(state, event)
+    status = _next_status(lifecycle, state, fact)
     return replace(
         after,
         case=state.case or envelope.case or "",
         home=state.home or envelope.home or "",
         sequence=state.sequence + 1,
-        status=_next_status(lifecycle, state, fact),
+        status=status,
         parties={
             **state.parties,
             **{code: new.role for code, new in newcomers.items()},
@@ -219,6 +222,7 @@ def evolve(lifecycle: Lifecycle[S], state: S, event: Event, newcomers: Mapping[s
         grants={**state.grants, **{code: new.agreement for code, new in newcomers.items()}},
         legs=_next_legs(lifecycle, state, event),
         authors=(*state.authors, envelope.source),
+        audiences=(*state.audiences, _audience(lifecycle, state, fact, status)),
         **_common_memory(state, event),
     )
 
@@ -437,9 +441,15 @@ def _extension(state: State, event: Event) -> Rejection | None:
 
 def _reference(state: State, event: Event) -> Rejection | None:
     """A fact about an earlier event names one that there is, and one's own where only its author may speak."""
-    match event.fact:
-        case common.CorrectionWithdrawn(correction=sequence) if sequence not in state.corrections:
-            return Rejection("not-a-correction", f"sequence {sequence} is not a correction that stands")
+    sequence = _earlier(event.fact)
+    if isinstance(event.fact, common.CorrectionWithdrawn) and sequence not in state.corrections:
+        return Rejection("not-a-correction", f"sequence {sequence} is not a correction that stands")
+    return _own_earlier(state, event, sequence) if sequence is not None else None
+
+
+def _earlier(fact: Fact) -> int | None:
+    """The sequence of the event that a fact is about."""
+    match fact:
         case (
             common.Corrected(corrects=sequence)
             | common.CorrectionWithdrawn(correction=sequence)
@@ -448,7 +458,7 @@ def _reference(state: State, event: Event) -> Rejection | None:
             | common.ClockExpired(started_by=sequence)
             | common.ClockExpiryAnnulled(expiry=sequence)
         ):
-            return _own_earlier(state, event, sequence)
+            return sequence
         case _:
             return None
 
@@ -529,7 +539,11 @@ def _reads(state: State, code: str, role: Role, context: Context) -> tuple[Field
     return agreement.reads(role) if agreement else (FieldClass.PUBLIC,)
 
 
-def _audience(lifecycle: Lifecycle[S], status: str) -> tuple[str, ...] | None:
+def _audience(lifecycle: Lifecycle[S], state: S, fact: Fact, status: str) -> tuple[str, ...] | None:
+    """Who sees the fact that led to this status; what is said about an earlier event, those who saw that one."""
+    earlier = _earlier(fact)
+    if earlier is not None and state.audiences[earlier - 1] is not None:
+        return state.audiences[earlier - 1]
     roles = lifecycle.audiences.get(status)
     return tuple(sorted(roles)) if roles is not None else None
 

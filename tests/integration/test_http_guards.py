@@ -1,9 +1,9 @@
-"""What callers may cost, over real sockets: heads and bodies that are slow, large, compressed or broken; and the end."""
+"""What callers may cost, over real sockets: slow, large and broken heads and bodies, and the end of a server."""
 
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -91,7 +91,7 @@ async def read_all(reader: asyncio.StreamReader) -> bytes:
 
 
 @asynccontextmanager
-async def guarded(limits: Limits = QUICK) -> AsyncIterator[Guarded]:
+async def guarded(limits: Limits = QUICK) -> AsyncGenerator[Guarded]:
     troubles: list[str] = []
     handlers: dict[str, Callable[[web.Request], Awaitable[web.Response]]] = {
         "/bug": bug, "/contract": contract, "/away": away, "/poll": poll, "/work": work,

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from contracts.records import Record
 from events.fields import FieldClass
 from services.kernel.lifecycle import Registration
-from tests.support.factory import event, example, fact
+from tests.support.factory import BUS, event, example, fact
 from tests.support.play import JUSTICE, MINHANG, POLICE, POLICE_QINGPU, PROCURATORATE, QINGPU, Play
 
 REPORTED = (MINHANG, "referral.reported")
@@ -64,6 +64,15 @@ def test_the_police_get_stubs_of_what_precedes_the_letter() -> None:
     assert record.seen_by(POLICE, joined)["stub"]
     assert record.seen_by(PROCURATORATE, joined)["stub"]
     assert record.seen_by(MINHANG, joined) == registered
+
+
+def test_what_is_said_later_about_what_stayed_inside_stays_inside() -> None:
+    play = referral(REPORTED, APPROVED, SENT)
+    assert play.when(MINHANG, "common.corrected", corrects=1).audience == ("sender", "supervisor")
+    assert play.when(MINHANG, "common.correction_withdrawn", correction=4).audience == ("sender", "supervisor")
+    assert play.when(BUS, "common.clock_expired", started_by=1).audience == ("sender", "supervisor")
+    assert play.when(BUS, "common.clock_expired", started_by=3).audience is None
+    assert play.when(MINHANG, "common.corrected", corrects=3).audience is None
 
 
 def test_an_agency_without_an_agreement_opens_nothing() -> None:

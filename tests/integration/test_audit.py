@@ -1,0 +1,230 @@
+"""Audit on the real engines: everything is written down once, and each party sees what it may see."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from connectors.kafka.producer import Message
+from connectors.kafka.settings import KafkaSettings
+from contracts.canonical import canonical
+from contracts.deliveries import Stage, StageReached
+from contracts.records import Record
+from services.audit.app import SCHEMA, Audit, build
+from services.audit.compare import compare
+from services.audit.writer import Writer
+from services.kernel.follower import Follower
+from services.kernel.service import Runtime
+from tests.support.factory import BUS, CASE, TIME, new_exchange
+from tests.support.play import CITY, JUSTICE, MINHANG, POLICE, QINGPU, XUHUI, Play
+from tests.support.registered import EVENTS, message, moved, on_kafka, registered, runtime, store
+from tests.support.serving import client, eventually, serving
+
+
+@pytest.fixture
+async def around(kafka: KafkaSettings, database: str, tmp_path: Path) -> AsyncIterator[Runtime]:
+    async with runtime(kafka, database, tmp_path, [SCHEMA]) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def forwarded() -> list[Record]:
+    play = Play("transfer").given(
+        (MINHANG, "transfer.sent"), (QINGPU, "transfer.receipted"), (QINGPU, "transfer.forwarded", {"recipient": XUHUI})
+    )
+    return registered(play)
+
+
+def afresh(records: Sequence[Record], *, later: int = 0, **standing: object) -> list[Record]:
+    """The same events in a fresh exchange, recorded so many seconds later."""
+    exchange = new_exchange()
+    recorded = (TIME + timedelta(seconds=later)).isoformat()
+    return [
+        record.model_copy(
+            update={
+                "event": {**record.event, "exchange": exchange, "recordedtime": recorded},
+                "standing": record.standing.model_copy(update=standing),
+            }
+        )
+        for record in records
+    ]
+
+
+async def take_in(around: Runtime, records: Sequence[Record], others: Sequence[tuple[str, bytes]] = ()) -> None:
+    """What the consumer would do."""
+    follower = Follower(around, "audit", Writer(), [EVENTS])
+    arrived = [on_kafka(record) for record in records]
+    await follower.handle([*arrived, *(on_kafka(value, topic=topic) for topic, value in others)])
+
+
+def stage(record: Record, recipient: str, name: Stage = "delivered") -> tuple[str, bytes]:
+    reached = StageReached(
+        bus=BUS,
+        kind=record.kind,
+        exchange=record.exchange,
+        sequence=record.sequence,
+        recipient=recipient,
+        stage=name,
+        time=TIME,
+    )
+    return "deliveries", reached.to_bytes()
+
+
+async def test_events_equal_the_store_byte_for_byte(around: Runtime, forwarded: list[Record]) -> None:
+    records = [*afresh(forwarded), *afresh(forwarded)]
+    await store(around, records)
+    await take_in(around, records[:4])
+    half = await compare("transfers", around.pool)
+    assert (half.equal, half.stored, half.followed, len(half.missing)) == (False, 6, 4, 2)
+    await take_in(around, records)
+    await take_in(around, records)
+    assert (await compare("transfers", around.pool)).equal
+    async with around.pool.connection() as connection:
+        await connection.execute("UPDATE audit.events SET record = 'x' WHERE sequence = 2")
+    assert len((await compare("transfers", around.pool)).different) == 2
+
+
+async def test_stages_and_rejections_are_written_once(around: Runtime, forwarded: list[Record]) -> None:
+    rejection = ("outcomes", canonical({"outcome": "rejection", "source": MINHANG, "id": "e", "code": "illegal-move"}))
+    receipt = ("outcomes", canonical({"outcome": "receipt", "source": MINHANG, "id": "f"}))
+    for _ in range(2):
+        await take_in(around, forwarded[:1], [stage(forwarded[0], QINGPU)] * 2 + [rejection, rejection, receipt])
+    async with around.pool.connection() as connection:
+        for table in ("deliveries", "rejections"):
+            row = await (await connection.execute(f"SELECT count(*) FROM audit.{table}")).fetchone()  # pyright: ignore[reportArgumentType]
+            assert row == (1,)
+
+
+async def test_a_party_reads_the_timeline_and_others_find_nothing(around: Runtime, forwarded: list[Record]) -> None:
+    records = afresh(forwarded)
+    await take_in(around, records, [stage(records[0], QINGPU)])
+    exchange = records[0].exchange
+    async with serving("audit", quiet(around)) as url, client(url, JUSTICE) as justice, client(url, POLICE) as police:
+        found = (await justice.timeline(exchange=exchange)).json
+        assert [entry["sequence"] for entry in found["entries"]] == [1, 2, 3]
+        assert found["entries"][0]["deliveries"][0]["agency"] == QINGPU
+        summary = (await justice.exchange(exchange)).json
+        assert summary == {name: value for name, value in found.items() if name != "entries"}
+        assert [agency["agency"] for agency in summary["moves"]] == [XUHUI]
+        for answer in (
+            await police.exchange(exchange),
+            await police.exchange(new_exchange()),
+            await police.exchange("nonsense"),
+            await police.timeline(exchange=exchange),
+            await police.timeline(case=CASE),
+            await police.timeline(case="\0"),
+        ):
+            assert (answer.status, answer.code) == (404, "not-found")
+        # The same words for what is there and what is not.
+        hidden, absent = await police.exchange(exchange), await police.exchange(new_exchange())
+        assert hidden.body == absent.body
+        assert (await police.exchanges()).json == {"items": [], "cursor": None, "more": False}
+
+
+async def test_two_kinds_may_share_an_id(around: Runtime, forwarded: list[Record]) -> None:
+    transfer = afresh(forwarded[:1])[0]
+    referral = transfer.model_copy(update={"event": {**transfer.event, "kind": "referral"}})
+    await take_in(around, [transfer, referral])
+    async with serving("audit", quiet(around)) as url, client(url, MINHANG) as minhang:
+        answer = await minhang.exchange(transfer.exchange)
+        assert (answer.status, answer.json["parameter"]) == (400, "kind")
+        named = await minhang.get(f"/v1/exchanges/{transfer.exchange}", kind="referral")
+        assert named.json["kind"] == "referral"
+        assert (await minhang.get(f"/v1/exchanges/{transfer.exchange.upper()}", kind="transfer")).status == 200
+
+
+async def test_pages_of_exchanges_the_newest_first(around: Runtime, forwarded: list[Record]) -> None:
+    threads = [afresh(forwarded[:1], later=number // 2) for number in range(7)]
+    await take_in(around, [record for records in threads for record in records])
+    async with serving("audit", quiet(around)) as url, client(url, MINHANG) as minhang, client(url, QINGPU) as qingpu:
+        seen: list[str] = []
+        cursor = None
+        while True:
+            page = (await minhang.exchanges(limit=3, cursor=cursor)).json
+            seen += [item["exchange"] for item in page["items"]]
+            cursor = page["cursor"]
+            if not page["more"]:
+                break
+            # What is opened meanwhile is newer than the list, and does not disturb it.
+            await take_in(around, afresh(forwarded[:1], later=100))
+        assert cursor is None
+        assert sorted(seen) == sorted(records[0].exchange for records in threads)
+        newest = [records[0].exchange for records in sorted(threads, key=lambda r: str(r[0].event["recordedtime"]))]
+        assert set(seen[-2:]) == set(newest[:2])
+
+        first = (await minhang.exchanges(limit=3)).json["cursor"]
+        for answer in (
+            await qingpu.exchanges(limit=3, cursor=first),
+            await minhang.exchanges(kind="transfer", cursor=first),
+            await minhang.exchanges(cursor="nonsense"),
+            await minhang.exchanges(cursor=first[:-1]),
+            await minhang.exchanges(cursor="城"),
+        ):
+            assert (answer.status, answer.code) == (410, "cursor-unknown")
+
+
+async def test_filters(around: Runtime, forwarded: list[Record]) -> None:
+    sent, done = afresh(forwarded[:1]), afresh(forwarded, case="another case")
+    await take_in(around, [*sent, *done])
+    async with serving("audit", quiet(around)) as url, client(url, MINHANG) as minhang:
+
+        async def found(**filters: str) -> list[str]:
+            return [item["exchange"] for item in (await minhang.exchanges(**filters)).json["items"]]
+
+        one, other = sent[0].exchange, done[0].exchange
+        assert set(await found()) == {one, other}
+        assert await found(party=XUHUI) == [other]
+        assert await found(move=QINGPU) == [one]
+        assert await found(move=XUHUI) == [other]
+        assert await found(case="another case") == [other]
+        assert await found(kind="referral") == []
+        assert set(await found(kind="transfer", state="sent")) == {one, other}
+        assert await found(state="accepted") == []
+        for name, value in {
+            "kind": "nonsense", "state": "X", "party": "城管", "move": "x", "case": " ", "limit": "0", "color": "red"
+        }.items():  # fmt: skip
+            answer = await minhang.exchanges(**{name: value})
+            assert (answer.status, answer.code, answer.json["parameter"]) == (400, "bad-parameter", name)
+
+
+async def test_a_case_shows_all_its_exchanges(around: Runtime, forwarded: list[Record]) -> None:
+    case = "沪城管〔2026〕1号 / 甲"
+    mine, early = afresh(forwarded, later=60, case=case), afresh(forwarded[:1], later=0, case=case)
+    foreign = afresh(forwarded[:1], case=case, parties={CITY: forwarded[0].standing.parties[MINHANG]})
+    await take_in(around, [*mine, *early, *foreign])
+    async with serving("audit", quiet(around)) as url, client(url, MINHANG) as minhang:
+        found = (await minhang.timeline(case=case)).json
+        assert [item["exchange"] for item in found["exchanges"]] == [early[0].exchange, mine[0].exchange]
+        steps = [(entry["exchange"], entry["sequence"]) for entry in found["entries"]]
+        assert steps == [(early[0].exchange, 1), *((mine[0].exchange, number) for number in (1, 2, 3))]
+        assert (await minhang.get(f"/v1/cases/{quote(case, safe='')}/timeline", kind="transfer")).status == 400
+
+
+@pytest.mark.timeout(180)
+async def test_through_kafka_into_the_timeline(around: Runtime, forwarded: list[Record]) -> None:
+    exchange = new_exchange()
+    records = [moved(record, exchange) for record in forwarded]
+    async with serving("audit", build(around)) as url, client(url, MINHANG) as minhang:
+        topic, value = stage(records[0], QINGPU, "retrieved")
+        await around.producer.send_all([*map(message, records), Message(topic=topic, key=b"k", value=value)])
+
+        async def visible() -> object:
+            answer = await minhang.timeline(exchange=exchange)
+            return answer.status == 200 and len(answer.json["entries"]) == 3 and answer.json["entries"][0]["deliveries"]
+
+        assert await eventually(visible)
+
+
+def quiet(around: Runtime) -> Audit:
+    """Audit whose consumer stays out: the test says what arrives."""
+    service = build(around)
+    service._consumer = _NoConsumer()  # type: ignore[assignment] # pyright: ignore[reportAttributeAccessIssue]
+    return service
+
+
+class _NoConsumer:
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
