@@ -147,13 +147,9 @@ def _division(code: str) -> str:
         raise CodeError(system, "alphabet", "digits only expected")
     if code in _functional_zones():
         zone = f"{code} {_functional_zones()[code]}"
-        raise CodeError(
-            system, "functional zone", f"{zone} is a zone of the statistics, not a division of GB/T 2260"
-        )
+        raise CodeError(system, "functional zone", f"{zone} is a zone of the statistics, not a division of GB/T 2260")
     if code not in _divisions():
-        raise CodeError(
-            system, "division", f"{code} is not in the division table (contracts/codes/gb2260.csv)"
-        )
+        raise CodeError(system, "division", f"{code} is not in the division table (contracts/codes/gb2260.csv)")
     return code
 
 
@@ -163,9 +159,7 @@ def _divisions() -> Mapping[str, Division]:
 
 
 def _row(row: Mapping[str, str]) -> Division:
-    return Division(
-        row["code"], row["name"], row["parent"] or None, Level(row["level"]), row["verified"] == "true"
-    )
+    return Division(row["code"], row["name"], row["parent"] or None, Level(row["level"]), row["verified"] == "true")
 
 
 @cache
@@ -198,9 +192,7 @@ def _social_credit_code(value: str) -> str:
     code = value.translate(_UPPER)
     _require_length(system, code, 18)
     if not _CREDIT_LAYOUT.fullmatch(code):
-        raise CodeError(
-            system, "alphabet", "digits and letters without I O S V Z expected, digits in places 3 to 8"
-        )
+        raise CodeError(system, "alphabet", "digits and letters without I O S V Z expected, digits in places 3 to 8")
     if not (code.startswith(_province_numbers(), 2) or code[2:8] in _NATIONAL_REGISTRARS):
         raise CodeError(system, "division", "places 3 to 8 begin with the number of no province")
     if code[17] != _credit_check(code):
@@ -212,17 +204,13 @@ def _social_credit_code(value: str) -> str:
 
 
 def _credit_check(code: str) -> str:
-    total = sum(
-        _CREDIT_VALUES[character] * weight for character, weight in zip(code, _CREDIT_WEIGHTS, strict=False)
-    )
+    total = sum(_CREDIT_VALUES[character] * weight for character, weight in zip(code, _CREDIT_WEIGHTS, strict=False))
     return _CREDIT_ALPHABET[-total % 31]
 
 
 def _organisation_check(body: str) -> str:
     """GB 11714 counts letters from A = 10 with none left out, unlike GB 32100: that is base 36."""
-    total = sum(
-        int(character, 36) * weight for character, weight in zip(body, _ORGANISATION_WEIGHTS, strict=True)
-    )
+    total = sum(int(character, 36) * weight for character, weight in zip(body, _ORGANISATION_WEIGHTS, strict=True))
     return "0123456789X"[-total % 11]
 
 
@@ -244,9 +232,7 @@ def _identity_number(value: str) -> str:
     if not code.startswith(_province_numbers() + _RESIDENCE_PERMITS):
         raise CodeError(system, "division", "the first six digits begin with the number of no province")
     if not _is_birth_date(code[6:14]):
-        raise CodeError(
-            system, "birth date", f"places 7 to 14 are no date (YYYYMMDD) since {_EARLIEST_BIRTH_YEAR}"
-        )
+        raise CodeError(system, "birth date", f"places 7 to 14 are no date (YYYYMMDD) since {_EARLIEST_BIRTH_YEAR}")
     if code[17] != _identity_check(code):
         raise CodeError(system, "check digit", "the last character does not follow from the other 17")
     return code
@@ -303,9 +289,7 @@ def _plate_serials() -> re.Pattern[str]:
 
 _BRACKETS: Final = str.maketrans("([【", "〔〔〔") | str.maketrans(")]】", "〕〕〕")
 _SPACES: Final = re.compile(r"\s")
-_NUMBER_FORM: Final = re.compile(
-    r"(?P<issuer>[^〔〕]+)〔(?P<year>[0-9]*)〕(?P<ordinal>第?)(?P<serial>[0-9]{0,6})号"
-)
+_NUMBER_FORM: Final = re.compile(r"(?P<issuer>[^〔〕]+)〔(?P<year>[0-9]*)〕(?P<ordinal>第?)(?P<serial>[0-9]{0,6})号")
 _ISSUER: Final = re.compile(r"[\u4e00-\u9fff]+")
 _YEAR: Final = re.compile(r"(?:19|20)[0-9]{2}")
 

@@ -189,9 +189,7 @@ _OPAQUE: Final = (
     ("contentEncoding", "contentMediaType", "contentSchema"),
 )
 # Their meaning depends on keywords elsewhere, so that looking at them alone proves nothing.
-_REFUSED: Final = frozenset(
-    {"unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$dynamicAnchor", "$anchor"}
-)
+_REFUSED: Final = frozenset({"unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$dynamicAnchor", "$anchor"})
 _KNOWN: Final = (
     _ANNOTATIONS
     | _COMBINERS
@@ -263,7 +261,7 @@ class _Gap:
 
 
 class _Reading:
-    """One question: does the schema that is read, openly, accept every instance of the one that is written?
+    """One question: whether the schema that is read, openly, accepts every instance of the one that is written.
 
     A node is unfolded into alternatives, each a conjunction of plain schemas. Every alternative of the writer
     must fit one of the reader's, keyword by keyword. Each step down reaches a smaller part of the instance,
@@ -521,9 +519,7 @@ def _bound_gaps(writers: _Conjunction, reader: _Node) -> Iterator[_Gap]:
         limit = _number(reader, keyword)
         if limit is None or (keyword in _COUNTS_FROM_ZERO and limit <= 0):
             continue
-        ensured = any(
-            fits(bound, limit) for other, fits in bounds.items() for bound in _numbers(writers, other)
-        )
+        ensured = any(fits(bound, limit) for other, fits in bounds.items() for bound in _numbers(writers, other))
         if not ensured:
             yield _Gap(reader.at(keyword), "bound-relaxed", _shown(limit), _said(writers, keyword))
 
@@ -651,9 +647,7 @@ def _values(nodes: _Conjunction) -> frozenset[str] | None:
 def _alike(one: _Conjunction, other: _Conjunction) -> bool:
     """Whether two variants are meant as the same: a common type, and no tag that tells them apart."""
     ours, theirs = _tags(one), _tags(other)
-    return bool(_types(one) & _types(other)) and all(
-        ours[name] == theirs[name] for name in ours.keys() & theirs.keys()
-    )
+    return bool(_types(one) & _types(other)) and all(ours[name] == theirs[name] for name in ours.keys() & theirs.keys())
 
 
 def _tags(nodes: _Conjunction) -> dict[str, str]:

@@ -4,7 +4,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from contracts.canonical import canonical
+from contracts.canonical import canonical, timestamp
 from contracts.errors import MalformedJson
 
 Stage: TypeAlias = Literal["delivered", "retrieved"]
@@ -27,7 +27,7 @@ class StageReached(BaseModel):
 
     def to_bytes(self) -> bytes:
         """The canonical bytes."""
-        return canonical(self.model_dump(mode="json"))
+        return canonical({**self.model_dump(exclude={"time"}), "time": timestamp(self.time)})
 
     @classmethod
     def from_bytes(cls, value: bytes) -> "StageReached":

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol, cast
 
 from kafka import KafkaConsumer  # type: ignore[import-untyped]  # ships no py.typed
+from kafka.errors import KafkaError  # type: ignore[import-untyped]
 
-from connectors.errors import ConnectorError
+from connectors.errors import ConnectorError, KafkaUnavailable
 from connectors.kafka.settings import KafkaSettings
 
 _POLL_MS: Final = 500
+_PATIENCE_MS: Final = 15_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +54,22 @@ def read_all(settings: KafkaSettings, topic: str, *, committed_only: bool = True
     """Every record from the beginning to the end that each partition had when called. Blocks.
 
     In order of offset within a partition. Raises ConnectorError if there is no such topic,
-    kafka.errors.KafkaError if the cluster cannot be reached.
+    KafkaUnavailable if the cluster cannot be reached.
     """
     return list(iterate(settings, topic, committed_only=committed_only))
 
 
 def iterate(settings: KafkaSettings, topic: str, *, committed_only: bool = True) -> Iterator[StoredRecord]:
     """The same, one by one, for topics that do not fit into memory."""
+    try:
+        with closing(_open(settings, committed_only=committed_only)) as consumer:
+            yield from _read(consumer, topic)
+    except KafkaError as error:
+        message = f"Kafka at {settings.bootstrap} cannot be read: {error}"
+        raise KafkaUnavailable(message) from error
+
+
+def _open(settings: KafkaSettings, *, committed_only: bool) -> _Consumer:
     client = KafkaConsumer(
         **settings.kafka_python(),
         client_id="liandong-reader",
@@ -66,9 +77,9 @@ def iterate(settings: KafkaSettings, topic: str, *, committed_only: bool = True)
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed" if committed_only else "read_uncommitted",
+        bootstrap_timeout_ms=_PATIENCE_MS,
     )
-    with closing(cast("_Consumer", client)) as consumer:
-        yield from _read(consumer, topic)
+    return cast("_Consumer", client)
 
 
 def _read(consumer: _Consumer, topic: str) -> Iterator[StoredRecord]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, LiteralString, TypeAlias
 
 from connectors.postgres.pool import Pool
+from contracts.canonical import timestamp
 from contracts.deliveries import StageReached
 from contracts.records import Record, Standing
 from services.audit.timeline import Thread
@@ -87,7 +88,7 @@ class Reader:
                 recipient=recipient,
                 stage=stage,
                 attempt=attempt,
-                time=time.astimezone(UTC),
+                time=time,
             )
             found[kind, exchange].append(reached)
         return found
@@ -107,8 +108,8 @@ def _thread(row: tuple[Any, ...]) -> Thread:
         kind=kind,
         exchange=exchange,
         opener=opener,
-        opened=opened.astimezone(UTC).isoformat(),
-        changed=changed.astimezone(UTC).isoformat(),
+        opened=timestamp(opened),
+        changed=timestamp(changed),
         sequence=sequence,
         standing=Standing.model_validate_json(standing),
     )

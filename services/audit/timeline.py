@@ -23,7 +23,7 @@ from typing import Final, Self
 from pydantic import AwareDatetime, JsonValue, TypeAdapter
 
 from contracts.agencies import Agencies
-from contracts.canonical import Document
+from contracts.canonical import Document, timestamp
 from contracts.codec import fact_type
 from contracts.deliveries import StageReached
 from contracts.disclosure import withheld
@@ -185,7 +185,7 @@ def _deliveries(
             **_agency(stage.recipient, agencies),
             "stage": stage.stage,
             "attempt": stage.attempt,
-            "time": stage.time.isoformat(),
+            "time": timestamp(stage.time),
         }
         for stage in sorted(stages, key=lambda stage: (stage.recipient, stage.time, stage.stage))
         if everybody or stage.recipient == reader

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import UTC
 from typing import Final
 from uuid import UUID
 
@@ -82,7 +81,7 @@ async def _add_stages(connection: Connection, stages: Sequence[StageReached]) ->
         [stage.stage for stage in stages],
         [stage.attempt for stage in stages],
         [stage.bus for stage in stages],
-        [stage.time.astimezone(UTC) for stage in stages],
+        [stage.time for stage in stages],
     )
     await connection.execute(_ADD_STAGES, columns)
 

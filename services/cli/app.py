@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 import threading
@@ -11,9 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
+import psycopg
+from pydantic import ValidationError
 
 from connectors.errors import ConnectorError
 from contracts.errors import ContractError
+from services.kernel.keys import KeyMissing
 
 if TYPE_CHECKING:
     from connectors.kafka.settings import KafkaSettings
@@ -26,11 +30,26 @@ class Commands(click.Group):
     """A group whose commands tell a user what is wrong in words, never as a traceback."""
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; turn our own errors into a message and exit code 1."""
+        """Run the command; turn errors into a message and exit code 1. LIANDONG_DEBUG=1 shows where they came from."""
         try:
             return super().invoke(ctx)
-        except (ConnectorError, ContractError, OSError) as error:
-            raise click.ClickException(str(error)) from error
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if os.environ.get("LIANDONG_DEBUG"):
+                raise
+            raise click.ClickException(_words(error)) from error
+
+
+def _words(error: Exception) -> str:
+    """What to tell a user. Our own errors say what to do; of others we can only say what they are."""
+    if isinstance(error, ValidationError):
+        return "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+    if isinstance(error, (ConnectorError, ContractError, KeyMissing, OSError)):
+        return str(error)
+    if isinstance(error, psycopg.OperationalError):
+        return f"PostgreSQL: {error}"
+    return f"{type(error).__name__}: {error} (LIANDONG_DEBUG=1 shows more)"
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -208,6 +227,8 @@ def dlq_drop(ids: tuple[str, ...]) -> None:
 
 
 def _kafka() -> KafkaSettings:
+    from connectors.kafka.settings import KafkaSettings
+
     kafka = KafkaSettings.from_environment()
     if kafka is None:
         raise click.UsageError("set LIANDONG_KAFKA to the cluster; `liandong up` prints it")

@@ -13,6 +13,8 @@ from connectors.kafka.producer import Producer
 from connectors.kafka.reader import read_all
 from connectors.kafka.record import DeadLetter, read_dead_letter
 from connectors.kafka.settings import KafkaSettings
+from contracts.errors import ContractError
+from contracts.records import Record
 from contracts.topics import DEAD_LETTERS, EVENTS, SUBMISSIONS
 from services.kernel.registrar import DROP, OPERATOR, RETRY
 
@@ -60,12 +62,24 @@ def retry(kafka: KafkaSettings, chosen: Sequence[Letter]) -> None:
 def drop(kafka: KafkaSettings, chosen: Sequence[Letter]) -> None:
     """Give records up: a held submission becomes a rejection. Raises CannotDrop for a registered event."""
     for letter in chosen:
-        if letter.letter.record.topic.split(".")[0] == EVENTS:
+        if _registered(letter):
             raise CannotDrop(
                 f"{letter.id} is a registered event: a follower never carries on over a hole. "
                 "Mend the cause, then `liandong dlq retry`"
             )
     asyncio.run(_put_back(kafka, chosen, DROP))
+
+
+def _registered(letter: Letter) -> bool:
+    """Whether this is an event that a registrar registered, and not bytes that merely lay on its topic."""
+    record = letter.letter.record
+    if record.topic.split(".")[0] != EVENTS:
+        return False
+    try:
+        Record.from_bytes(record.value)
+    except (ContractError, ValueError):
+        return False
+    return True
 
 
 async def _put_back(kafka: KafkaSettings, chosen: Sequence[Letter], operator: bytes) -> None:

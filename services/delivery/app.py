@@ -37,7 +37,7 @@ class Delivery:
         self._bell = Bell(settings.postgres, self._inboxes)
         self._stages = Stages(runtime, clock)
         topics = [*runtime.library.current().topics.events(), OUTCOMES]
-        self._follower = Follower(runtime, "delivery", Post(runtime, self._inboxes, self._stages), topics)
+        self._follower = Follower(runtime, "delivery", Post(runtime, self._inboxes, self._stages), topics, hop=3)
         self._consumer = self._follower.consumer()
         door = Door(runtime.library, settings.bus, ReplayGuard(runtime.pool, "delivery"), settings.token_lifetime)
         self._routes = InboxRoutes(runtime.pool, self._inboxes, self._bell, self._stages, door)

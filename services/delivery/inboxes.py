@@ -98,13 +98,12 @@ class Inboxes:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def put(self, connection: Connection, parcels: Sequence[Parcel]) -> list[Parcel]:
-        """Put parcels into inboxes, in order, in the caller's transaction; return those that were not there yet."""
+    async def put(self, connection: Connection, parcels: Sequence[Parcel]) -> None:
+        """Put parcels into inboxes, in order, in the caller's transaction; a rejection that is there already is not."""
         inboxes = await _lock(connection, sorted({parcel.agency for parcel in parcels}))
-        fresh = await _without_known(connection, parcels)
         last = {agency: position for agency, (_, position) in inboxes.items()}
         rows: list[tuple[Parcel, int, bytes]] = []
-        for parcel in fresh:
+        for parcel in await _without_known(connection, parcels):
             position = last[parcel.agency] = last[parcel.agency] + 1
             cursor = Cursor(inboxes[parcel.agency][0], position)
             rows.append((parcel, position, parcel.item(str(cursor))))
@@ -112,7 +111,6 @@ class Inboxes:
             await _insert(connection, rows)
             await connection.execute(_ADVANCE, (list(last), list(last.values())))
             await connection.execute(_NOTIFY)
-        return fresh
 
     async def inbox(self, agency: str) -> Inbox:
         """The inbox of an agency, made if there is none."""

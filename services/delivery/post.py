@@ -55,19 +55,14 @@ class Post:
         ]
         parcels += self._rejections(others)
         if parcels:
-            await self._put(connection, parcels)
-            await _advance(connection, parcels)
+            done = [(parcel.agency, parcel.what) for parcel in parcels if isinstance(parcel.what, Copy)]
+            await self._inboxes.put(connection, parcels)
+            await _advance(connection, done)
+            await self._stages.add(connection, "delivered", done)
 
     def committed(self) -> None:
         """Say which copies were delivered."""
         self._stages.publish_soon()
-
-    async def _put(self, connection: Connection, parcels: Sequence[Parcel]) -> None:
-        for parcel in await self._inboxes.put(connection, parcels):
-            if isinstance(parcel.what, Copy):
-                log.debug("delivered", agency=parcel.agency, **_names(parcel.what), hop=3)
-        done = [(parcel.agency, parcel.what) for parcel in parcels if isinstance(parcel.what, Copy)]
-        await self._stages.add(connection, "delivered", done)
 
     def _rejections(self, others: Sequence[KafkaRecord]) -> list[Parcel]:
         """Those for agencies that there are; nobody reads the bus's own."""
@@ -163,18 +158,10 @@ async def _progress(connection: Connection, keys: Sequence[ExchangeKey]) -> Prog
     return progress
 
 
-async def _advance(connection: Connection, parcels: Sequence[Parcel]) -> None:
-    last = {
-        (parcel.what.kind, parcel.what.exchange, parcel.agency): parcel.what.sequence
-        for parcel in parcels
-        if isinstance(parcel.what, Copy)
-    }
+async def _advance(connection: Connection, done: Sequence[tuple[str, Copy]]) -> None:
+    last = {(copy.kind, copy.exchange, agency): copy.sequence for agency, copy in done}
     if last:
         await connection.execute(_ADVANCE, (*map(list, zip(*last, strict=True)), list(last.values())))
-
-
-def _names(copy: Copy) -> dict[str, object]:
-    return {"kind": copy.kind, "exchange": copy.exchange, "sequence": copy.sequence}
 
 
 _PROGRESS: Final = """

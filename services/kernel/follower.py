@@ -63,13 +63,18 @@ class Follower:
         applier: Applier,
         topics: Sequence[str],
         *,
+        hop: int,
         recover_every: float = 30.0,
     ) -> None:
-        """`recover_every`: seconds between two looks into the store for what stopped exchanges miss."""
+        """`hop`: where the service stands in the hop table, for the log.
+
+        `recover_every`: seconds between two looks into the store for what stopped exchanges miss.
+        """
         self.service = service
         self._runtime = runtime
         self._applier = applier
         self._topics = tuple(topics)
+        self._hop = hop
         self._recover_every = recover_every
         self._recovery: asyncio.Task[None] | None = None
 
@@ -107,7 +112,7 @@ class Follower:
         async with self._runtime.pool.connection() as connection:
             ready = await self._ready(connection, records) if records else []
             await self._take_in(connection, ready, others)
-        self._applier.committed()
+        self._committed(ready)
 
     async def hold(self, record: KafkaRecord, reason: Reason) -> None:
         """Stop the exchange of a poison event; what is behind it waits in the store."""
@@ -127,6 +132,22 @@ class Follower:
             await self._applier.apply(connection, records, others)
         if records:
             await self._move(connection, records)
+
+    def _committed(self, records: Sequence[Record]) -> None:
+        self._applier.committed()
+        for record in records:
+            event = record.event
+            log.info(
+                "followed",
+                service=self.service,
+                event_id=event["id"],
+                exchange=record.exchange,
+                sequence=record.sequence,
+                case=record.standing.case,
+                agency=event["source"],
+                type=event["type"],
+                hop=self._hop,
+            )
 
     async def _ready(self, connection: Connection, records: Sequence[Record]) -> list[Record]:
         """Those records that continue their exchanges without a hole, and what the store has to close one."""
@@ -211,8 +232,9 @@ class Follower:
             stop = (await self._stops(connection)).get(key)
             if stop is None or stop.poison:
                 return
-            await self._take_in(connection, await self._recover(connection, key, position, [], stop), [])
-        self._applier.committed()
+            found = await self._recover(connection, key, position, [], stop)
+            await self._take_in(connection, found, [])
+        self._committed(found)
 
     def _sql(self, query: str) -> sql.Composed:
         tables = {name: sql.Identifier(self.service, name) for name in ("positions", "stopped")}

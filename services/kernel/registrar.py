@@ -6,7 +6,7 @@ Pure decisions are made by `Decider`, which holds what a batch knows; everything
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
@@ -273,7 +273,7 @@ class Registrar:
     async def handle(self, batch: Sequence[KafkaRecord]) -> None:
         """Decide a batch and register it, all or nothing. Raises what the policy of `consume` sorts."""
         contracts = self._runtime.library.current()
-        submissions = [read_submission(record, contracts, self._runtime.settings.bus) for record in batch]
+        submissions = list(self._readable(batch, contracts))
         try:
             await self._own({submission.owner for submission in submissions})
             decider = await self._decider(contracts, submissions)
@@ -288,6 +288,16 @@ class Registrar:
             self._forget()
             raise
         self._remember(decider.threads)
+
+    def _readable(self, batch: Sequence[KafkaRecord], contracts: Contracts) -> Iterator[Submission]:
+        """The submissions of a batch. Raises Unreadable, but for what an operator has dropped."""
+        for record in batch:
+            try:
+                yield read_submission(record, contracts, self._runtime.settings.bus)
+            except Unreadable as error:
+                if record.headers.get(OPERATOR) != DROP:
+                    raise
+                log.warning("dropped", record=str(record), reason=str(error))
 
     async def hold(self, record: KafkaRecord, reason: Reason) -> None:
         """Make the poison visible to its submitter; what no gateway wrote has no submitter."""

@@ -49,7 +49,7 @@ class Worker:
     def __init__(self, around: Runtime) -> None:
         self.inboxes = Inboxes(around.pool)
         self.stages = Stages(around, lambda: TIME)
-        self.follower = Follower(around, "delivery", Post(around, self.inboxes, self.stages), [EVENTS])
+        self.follower = Follower(around, "delivery", Post(around, self.inboxes, self.stages), [EVENTS], hop=3)
 
     async def take_in(self, records: Sequence[Record | bytes]) -> None:
         await self.follower.handle(

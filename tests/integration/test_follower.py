@@ -75,7 +75,7 @@ def exchange_of(records: Sequence[Record]) -> tuple[str, list[Record]]:
 
 
 def follower(around: Runtime, notebook: Notebook, recover_every: float = 60) -> Follower:
-    return Follower(around, SERVICE, notebook, [EVENTS], recover_every=recover_every)
+    return Follower(around, SERVICE, notebook, [EVENTS], hop=9, recover_every=recover_every)
 
 
 async def stopped(around: Runtime) -> dict[str, tuple[int, bool]]:
@@ -113,7 +113,11 @@ async def test_a_gap_is_said_and_closed_from_the_store(around: Runtime, five: li
         await subject.handle([on_kafka(records[3])])
     assert notebook.of(exchange) == [1, 2, 3, 4, 5]
     assert await stopped(around) == {}
-    assert [(line["event"], line["log_level"]) for line in logs] == [("gap", "error"), ("gap recovered", "warning")]
+    assert [(line["event"], line["log_level"]) for line in logs] == [
+        ("gap", "error"),
+        ("gap recovered", "warning"),
+        *[("followed", "info")] * 4,
+    ]
     assert (logs[0]["expected"], logs[0]["seen"]) == (2, 4)
     await subject.handle([on_kafka(records[4])])
     assert notebook.of(exchange) == [1, 2, 3, 4, 5]

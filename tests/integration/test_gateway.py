@@ -697,9 +697,10 @@ async def test_kafka_goes_away_and_comes_back(database: str, folder: Path, tmp_p
             await rig.settled(rig.minhang, document["id"], "receipt")
 
 
-async def test_postgres_goes_away_and_submissions_go_on(kafka: KafkaSettings, folder: Path, tmp_path: Path) -> None:
-    with EmbeddedPostgres(folder / "postgres") as engine:
-        async with running(kafka, engine.url, tmp_path) as rig:
+async def test_postgres_goes_away_and_submissions_go_on(folder: Path, tmp_path: Path) -> None:
+    # A broker of its own, too: a gateway with another database must not share this one's group.
+    with EmbeddedKafka(folder / "kafka") as broker, EmbeddedPostgres(folder / "postgres") as engine:
+        async with running(broker.settings, engine.url, tmp_path) as rig:
             document = opening()
             assert (await rig.minhang.submit(document)).status == 202
             stated = await rig.state(a_receipt(document))

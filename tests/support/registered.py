@@ -4,7 +4,7 @@ records = registered(Play("transfer").given((MINHANG, "transfer.sent"), (QINGPU,
 async with runtime(kafka, database, folder) as around: ...
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from connectors.kafka.provision import ensure
 from connectors.kafka.settings import KafkaSettings
 from connectors.postgres import migrations
 from connectors.postgres.pool import open_pool
+from contracts.canonical import timestamp
 from contracts.library import Library
 from contracts.records import Record, receipt
 from contracts.signatures import seal
@@ -40,15 +41,14 @@ def _record(play: Play, sequence: int) -> Record:
     document = {
         **event.document,
         "sequence": sequence,
-        "acceptedtime": accepted.isoformat(),
-        "recordedtime": (accepted + timedelta(seconds=1)).isoformat(),
+        "acceptedtime": timestamp(accepted),
+        "recordedtime": timestamp(accepted + timedelta(seconds=1)),
     }
-    audience = play.lifecycle.audiences.get(type(event.fact))
     return Record(
         event=document,
         receipt=seal(receipt(document, BUS, standing.home), key(BUS)),
         standing=standing,
-        audience=None if audience is None else tuple(sorted(audience)),
+        audience=play.state.audiences[sequence - 1],
     )
 
 
@@ -87,7 +87,7 @@ async def store(around: Runtime, records: Sequence[Record]) -> None:
 @asynccontextmanager
 async def runtime(
     kafka: KafkaSettings, database: str, folder: Path, schemas: Sequence[migrations.Schema]
-) -> AsyncIterator[Runtime]:
+) -> AsyncGenerator[Runtime, None]:
     """What a service shares, on real engines: topics, the registrar's schema and the given ones."""
     contracts = overlay(folder / "contracts")
     ensure(kafka, topic_specs(contracts))

@@ -1,7 +1,7 @@
 """A service in this process, with its HTTP server on a free port."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from connectors.http.client import AgencyClient
@@ -11,7 +11,7 @@ from tests.support.factory import BUS, key
 
 
 @asynccontextmanager
-async def serving(name: str, service: Service) -> AsyncIterator[str]:
+async def serving(name: str, service: Service) -> AsyncGenerator[str, None]:
     """Run it; the address of its server."""
     server = Server(name, service.routes(), service.troubles)
     await server.start("127.0.0.1", 0)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from contracts.canonical import timestamp
 from contracts.deliveries import Stage, StageReached
 from contracts.records import Record
 from events.registry import facts
@@ -102,7 +103,7 @@ def test_a_stub_tells_nothing_but_that_there_is_something(forwarded: list[Record
         "sequence": 2,
         "recordedtime": records[1].event["recordedtime"],
         "gap_s": None,
-        "deliveries": [{**agency(XUHUI), "stage": "delivered", "attempt": 1, "time": stages[1].time.isoformat()}],
+        "deliveries": [{**agency(XUHUI), "stage": "delivered", "attempt": 1, "time": timestamp(stages[1].time)}],
         "stub": True,
     }
     assert after["gap_s"] == 120.0  # since what the reader saw last
@@ -129,7 +130,7 @@ def test_stages_of_others_are_for_the_author_and_overseers(forwarded: list[Recor
 def test_a_case_merges_its_exchanges_by_recorded_time(forwarded: list[Record]) -> None:
     other = registered(Play("transfer", at=TIME).given((MINHANG, "transfer.sent")))
     late = [
-        record.model_copy(update={"event": {**record.event, "recordedtime": (TIME + timedelta(minutes=2)).isoformat()}})
+        record.model_copy(update={"event": {**record.event, "recordedtime": timestamp(TIME + timedelta(minutes=2))}})
         for record in other
     ]
     found = case_timeline(CASE, [(forwarded, []), (late, [])], MINHANG, AGENCIES)
