@@ -463,7 +463,8 @@ def _fitting_scalars(schema: Schema) -> list[Any]:
 @st.composite
 def _fitting_array(draw: st.DrawFn, schema: Schema, document: Schema, depth: int) -> list[Any]:
     prefix, rest, least = schema.get("prefixItems", []), schema.get("items", {}), schema.get("minItems", 0)
-    parts = [prefix[n] if n < len(prefix) else rest for n in range(draw(st.integers(least, max(3, least))))]
+    size: int = draw(st.integers(least, max(3, least)))
+    parts = [prefix[n] if n < len(prefix) else rest for n in range(size)]
     return [draw(fitting(part, document, depth - 1)) for part in parts]
 
 
