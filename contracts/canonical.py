@@ -47,6 +47,11 @@ def parse_object(body: bytes) -> Document:
     return value
 
 
+def clone(document: Mapping[str, JsonValue]) -> Document:
+    """A deep copy of a JSON object: through its bytes, which is several times quicker than walking it."""
+    return cast("Document", orjson.loads(canonical(document)))
+
+
 def require_canonical(value: JsonValue, depth: int = 0) -> None:
     """Raise MalformedJson for a value whose canonical form another implementation could write differently."""
     if depth > MAX_DEPTH:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from contracts import codes
 from contracts.canonical import Document, canonical, digest
-from contracts.disclosure import blinded, cut, require_salts, salted
+from contracts.disclosure import blinded, cut, parts_of, require_salts, salted
 from contracts.errors import CodeError, DisclosureError, InvalidEvent, SignatureError, Violation
 from contracts.signatures import SIGNATURE, Keyring, SigningKey, verify
 from events.envelope import BUS_ATTRIBUTES, SALTS, Envelope, RegisteredEnvelope
@@ -191,8 +191,13 @@ def _wrong_codes(part: object, pointer: str) -> list[Violation]:
 
 @cache
 def _systems(model: type[BaseModel]) -> Mapping[str, str | None]:
-    """The code system of each member, None where it has none."""
-    return {name: _system(field.metadata, field.annotation) for name, field in model.model_fields.items()}
+    """The code system of each member that has one, and None for each that holds parts of its own."""
+    found = {name: _system(field.metadata, field.annotation) for name, field in model.model_fields.items()}
+    return {
+        name: system
+        for name, system in found.items()
+        if system is not None or any(parts_of(model.model_fields[name].annotation))
+    }
 
 
 def _system(metadata: list[object], annotation: object) -> str | None:

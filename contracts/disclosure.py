@@ -15,7 +15,7 @@ from typing import get_args
 from pydantic import BaseModel, JsonValue
 from pydantic.fields import FieldInfo
 
-from contracts.canonical import canonical
+from contracts.canonical import canonical, clone
 from contracts.errors import DisclosureError
 from events.envelope import DIGEST, SALTS
 from events.fact import Fact
@@ -93,16 +93,9 @@ def _salts(data: Mapping[str, JsonValue]) -> dict[str, str]:
 
 
 def _copy(data: Mapping[str, JsonValue]) -> tuple[dict[str, JsonValue], dict[str, str]]:
-    salts = _salts(data)
-    return {name: _clone(value) for name, value in data.items() if name != SALTS}, salts
-
-
-def _clone(value: JsonValue) -> JsonValue:
-    if isinstance(value, dict):
-        return {name: _clone(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_clone(item) for item in value]
-    return value
+    """The members without their salts, free to be changed, and the salts."""
+    bare = {name: value for name, value in data.items() if name != SALTS}
+    return clone(bare), _salts(data)
 
 
 def _withhold(form: dict[str, JsonValue], pointer: str, salt: str) -> None:
@@ -164,7 +157,7 @@ def _walk(
 @cache
 def _members_of(model: type[BaseModel]) -> list[tuple[str, FieldClass | None, tuple[type[BaseModel], ...]]]:
     """Name, class and inner models of each member that has either: every copy of every event asks."""
-    members = [(name, _mark(field), tuple(_parts(field.annotation))) for name, field in model.model_fields.items()]
+    members = [(name, _mark(field), tuple(parts_of(field.annotation))) for name, field in model.model_fields.items()]
     return [member for member in members if member[1] is not None or member[2]]
 
 
@@ -172,9 +165,9 @@ def _mark(field: FieldInfo) -> FieldClass | None:
     return next((item.field_class for item in field.metadata if isinstance(item, Classified)), None)
 
 
-def _parts(annotation: object) -> Iterator[type[BaseModel]]:
+def parts_of(annotation: object) -> Iterator[type[BaseModel]]:
     """The models inside an annotation such as `tuple[Item, ...] | None`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):
-        yield from _parts(argument)
+        yield from parts_of(argument)

@@ -111,7 +111,7 @@ class ReplayGuard:
 
     async def use(self, caller: Caller, now: datetime) -> None:
         """Remember the token. Raises TokenError `token-replayed` when it was used before."""
-        async with self._pool.connection() as connection:
+        async with self._pool.connection(timeout=2) as connection:
             cursor = await connection.execute(self._remember, (caller.agency, caller.jti, caller.expires))
             if cursor.rowcount == 0:
                 raise TokenError("this token was used before; each request needs a fresh one", "token-replayed")

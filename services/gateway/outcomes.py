@@ -157,6 +157,11 @@ class Waiting:
         self._waiters: dict[Key, set[asyncio.Future[Outcome]]] = {}
         self.listener = Listener(url, "gateway_outcomes", self._wake)
 
+    @property
+    def deaf(self) -> bool:
+        """Whether PostgreSQL is known not to answer now."""
+        return self.listener.trouble is not None
+
     def outcome(self, key: Key) -> "asyncio.Future[Outcome] | None":
         """The outcome of a submission; ask before it is sent, and cancel when no longer wanted. None: too many wait."""
         if len(self._waiters) >= MAX_WAITING:

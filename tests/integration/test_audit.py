@@ -9,7 +9,7 @@ import pytest
 
 from connectors.kafka.producer import Message
 from connectors.kafka.settings import KafkaSettings
-from contracts.canonical import canonical
+from contracts.canonical import canonical, timestamp
 from contracts.deliveries import Stage, StageReached
 from contracts.records import Record
 from services.audit.app import SCHEMA, Audit, build
@@ -40,7 +40,7 @@ def forwarded() -> list[Record]:
 def afresh(records: Sequence[Record], *, later: int = 0, **standing: object) -> list[Record]:
     """The same events in a fresh exchange, recorded so many seconds later."""
     exchange = new_exchange()
-    recorded = (TIME + timedelta(seconds=later)).isoformat()
+    recorded = timestamp(TIME + timedelta(seconds=later))
     return [
         record.model_copy(
             update={

@@ -135,7 +135,7 @@ async def test_many_at_once(rig: Rig) -> None:
     assert {answer.status for answer in answers} == {202}
     found = await asyncio.to_thread(read_all, rig.runtime.kafka, SUBMISSIONS)
     on_kafka = [json.loads(record.value)["event"]["id"] for record in found if record.value]
-    assert {document["id"] for document in documents} <= set(on_kafka)
+    assert {str(document["id"]) for document in documents} <= set(on_kafka)
 
 
 # Waited for.
@@ -341,7 +341,7 @@ async def test_batch_that_waits(rig: Rig) -> None:
 
 async def test_batch_of_nothing_and_of_too_much(rig: Rig) -> None:
     assert ((await rig.post(b"[]", BATCHED)).json) == []
-    answer = await rig.post(canonical([{}] * 51), BATCHED)
+    answer = await rig.post(b"[" + b"{}," * 50 + b"{}]", BATCHED)
     assert (answer.status, answer.code, answer.json["limit"]) == (413, "batch-too-large", 50)
 
 
@@ -691,7 +691,7 @@ async def test_kafka_goes_away_and_comes_back(database: str, folder: Path, tmp_p
             surely = asyncio.create_task(rig.minhang.submit_surely(document, patience=60))
             await asyncio.to_thread(broker.start)
             assert (await surely).status == 202
-            assert {value["slip"]["id"] for value in await rig.submitted(document["id"])} == {document["id"]}
+            assert {value["slip"]["id"] for value in await rig.submitted(document["id"])} == {str(document["id"])}
             await rig.state(a_receipt(document))
             await eventually(lambda: is_ready(rig), 60)
             await rig.settled(rig.minhang, document["id"], "receipt")
