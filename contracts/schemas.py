@@ -18,6 +18,9 @@ from events.fact import PREFIX, Fact
 from events.registry import facts
 
 FOLDER: Final = Path(__file__).parent / "schemas"
+RELEASED: Final = Path(__file__).parent / "released"
+"""The schemas of the last released version: what readers out there have. Renewed by a release and by nothing else."""
+
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 ENVELOPES: Final[Mapping[str, type[BaseModel]]] = {
@@ -63,15 +66,29 @@ def write() -> None:
         path.write_text(text, encoding="utf-8")
 
 
+def release() -> None:
+    """Make the golden files the released ones."""
+    RELEASED.mkdir(exist_ok=True)
+    for path in RELEASED.glob("*.json"):
+        path.unlink()
+    for path in FOLDER.glob("*.json"):
+        schema = json.loads(path.read_text(encoding="utf-8"))
+        (RELEASED / path.name).write_text(json.dumps(schema, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Say which golden files differ, or write them; the exit code is 1 where they differ."""
     parser = argparse.ArgumentParser(prog="python -m contracts.schemas", description=__doc__)
     parser.add_argument("--write", action="store_true", help="renew the golden files")
-    if parser.parse_args(arguments).write:
+    parser.add_argument("--release", action="store_true", help="make the golden files the released ones")
+    options = parser.parse_args(arguments)
+    if options.write:
         write()
     found = differences()
     for name in found:
         sys.stderr.write(f"{name} differs from the models\n")
+    if options.release and not found:
+        release()
     return 1 if found else 0
 
 

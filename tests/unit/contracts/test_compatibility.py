@@ -390,6 +390,7 @@ FRESH: Mapping[str, tuple[Any, ...]] = {
     "const": SCALARS,
     "uniqueItems": (True, False),
     "additionalProperties": (True, False),
+    "items": (True, False),
 }
 
 
