@@ -84,7 +84,8 @@ def compare_trees(old_dir: Path, new_dir: Path) -> dict[str, list[Change]]:
     with nothing would pass everything.
     """
     old, new = _files(old_dir), _files(new_dir)
-    new = {name: path for name, path in new.items() if path not in old.values()}
+    if new_dir.resolve() in old_dir.resolve().parents:
+        new = {name: path for name, path in new.items() if path not in old.values()}
     if not old:
         message = f"no schemas in {old_dir}"
         raise FileNotFoundError(message)

@@ -128,7 +128,7 @@ def receipt(registered: Mapping[str, JsonValue], bus: str, home: str) -> Documen
 
 
 def rejection(
-    document: Mapping[str, JsonValue], bus: str, acceptedtime: str, code: str, detail: str, members: Document
+    document: Mapping[str, JsonValue], bus: str, acceptedtime: str, *, code: str, detail: str, members: Document
 ) -> Document:
     """The rejection, before it is sealed: which rule failed, and what helps."""
     return {

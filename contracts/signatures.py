@@ -127,9 +127,7 @@ def verify(signature: object, payload: bytes, keys: Keyring, at: datetime) -> st
     if not key.valid_at(at):
         raise SignatureError(f"key {key.kid} does not count at {at.isoformat()}", "key-not-valid")
     try:
-        _jws.decode(
-            signature, key.public, algorithms=[ALGORITHMS[key.algorithm]], detached_payload=payload
-        )
+        _jws.decode(signature, key.public, algorithms=[ALGORITHMS[key.algorithm]], detached_payload=payload)
     except jwt.InvalidTokenError as error:
         raise SignatureError("the signature does not match the content", "signature-invalid") from error
     return key.agency

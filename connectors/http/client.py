@@ -34,7 +34,8 @@ from events.registry import kind_of
 TRY_AGAIN: Final = frozenset({429, 502, 503, 504})
 """Answers after which the same submission is sent again."""
 
-_LONGEST_PAUSE: Final = 5.0
+_LONGEST_PAUSE: Final = 5.0  # seconds, of our own accord
+_LONGEST_ASKED: Final = 30  # seconds, however long Retry-After asks for
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +143,16 @@ class AgencyClient:
         async with asyncio.timeout(patience):
             attempt = 0
             while True:
-                pause = min(0.2 * 2**attempt, _LONGEST_PAUSE)
+                pause = min(0.2 * 2 ** min(attempt, 8), _LONGEST_PAUSE)
                 try:
                     answer = await self.submit(event, wait=wait)
                     if answer.status not in TRY_AGAIN:
                         return answer
-                    pause = min(float(answer.headers.get("Retry-After", pause)), _LONGEST_PAUSE)
+                    asked = answer.headers.get("Retry-After", "")
+                    pause = max(pause, min(int(asked), _LONGEST_ASKED)) if asked.isdecimal() else pause
                 except (ClientError, OSError):
                     pass
-                await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311, jitter
+                await asyncio.sleep(pause * random.uniform(1, 1.5))  # noqa: S311, jitter
                 attempt += 1
 
     async def submission(self, id_: str) -> Answer:

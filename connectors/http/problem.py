@@ -87,9 +87,7 @@ class ProblemError(Exception):
     def response(self, language: Language) -> web.Response:
         """The answer."""
         headers = {**self.headers, "Content-Language": language, "Vary": "Accept-Language"}
-        return web.Response(
-            status=self.status, body=self.body(language), content_type=CONTENT_TYPE, headers=headers
-        )
+        return web.Response(status=self.status, body=self.body(language), content_type=CONTENT_TYPE, headers=headers)
 
 
 def unavailable(detail: str, retry_after: int = RETRY_AFTER) -> ProblemError:
@@ -147,9 +145,7 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
 
 
 def _invalid(code: str, violations: tuple[Violation, ...] | list[Violation]) -> ProblemError:
-    errors = [
-        {"pointer": item.pointer, "rule": item.rule, "detail": item.detail} for item in violations[:MAX_ERRORS]
-    ]
+    errors = [{"pointer": item.pointer, "rule": item.rule, "detail": item.detail} for item in violations[:MAX_ERRORS]]
     first, count = violations[0], len(violations)
     more = f" (the first of {count}, see errors)" if count > 1 else ""
     return ProblemError(

@@ -34,9 +34,7 @@ REQUEST: Final = web.RequestKey("request id", str)
 
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _PROBES: Final = frozenset({"/healthz", "/readyz"})
-_FULL: Final = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-)
+_FULL: Final = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,9 +177,7 @@ def expecting(limit: int) -> Callable[[web.Request], Awaitable[web.StreamRespons
     return ask
 
 
-async def patient(
-    request: web.Request, awaited: "Collection[asyncio.Future[Any]]", seconds: float | None
-) -> None:
+async def patient(request: web.Request, awaited: "Collection[asyncio.Future[Any]]", seconds: float | None) -> None:
     """Wait until all are done, the time is over, or the server stops. What is not done then is cancelled.
 
     Afterwards a future has come if it is `done()` and not `cancelled()`.

@@ -79,7 +79,7 @@ def main() -> None:
     settings = KafkaSettings.from_environment()
     if settings is None:
         raise SystemExit("set LIANDONG_KAFKA")
-    print(asyncio.run(faust_agent(settings, sys.argv[1], int(sys.argv[2]))))  # noqa: T201, the answer
+    print(asyncio.run(faust_agent(settings, sys.argv[1], int(sys.argv[2]))))
 
 
 if __name__ == "__main__":

@@ -168,9 +168,7 @@ class Consumer:
         self._end = end
         self._limit = limit or Limit()
         self._recent = Recent(self._limit)
-        self._group = Group(
-            group, topics, settings, self, buffer=max(batch * 2, 1000), client_id=f"liandong-{group}"
-        )
+        self._group = Group(group, topics, settings, self, buffer=max(batch * 2, 1000), client_id=f"liandong-{group}")
         self._producer = Producer(settings, client_id=f"liandong-{group}-dead-letters")
         self._probe = Probe(settings)
         self._status: tuple[State, str, datetime] = ("starting", "not started", _now())
@@ -295,9 +293,7 @@ class Consumer:
         if self._stopping:
             return
         for loop in (self._work, self._commit_soon, self._watch_over):
-            self._tasks.append(
-                asyncio.create_task(self._guard(loop), name=f"{self._group_id}: {loop.__name__}")
-            )
+            self._tasks.append(asyncio.create_task(self._guard(loop), name=f"{self._group_id}: {loop.__name__}"))
 
     async def _wait_for_topics(self) -> None:
         attempt = 0
@@ -464,9 +460,7 @@ class Consumer:
             await _came(assignment.over, self._backoff.pause(attempt))
             attempt += 1
 
-    async def _attempt(
-        self, action: Callable[[], Awaitable[None]], assignment: _Assignment
-    ) -> BaseException | None:
+    async def _attempt(self, action: Callable[[], Awaitable[None]], assignment: _Assignment) -> BaseException | None:
         """One attempt, in a task of its own, so that it can be cancelled without cancelling this loop."""
 
         async def run() -> None:

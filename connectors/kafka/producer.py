@@ -60,9 +60,7 @@ class Message:
 class Producer:
     """Sends messages and waits until Kafka has them. Safe to share between tasks of one event loop."""
 
-    def __init__(
-        self, settings: KafkaSettings, *, deadline: float = 15.0, client_id: str = "liandong"
-    ) -> None:
+    def __init__(self, settings: KafkaSettings, *, deadline: float = 15.0, client_id: str = "liandong") -> None:
         """`deadline` is the longest, in seconds, that one call of `send` or `send_all` takes."""
         self._settings = settings
         self._deadline = deadline
@@ -120,9 +118,7 @@ class Producer:
         if self._discards:
             await asyncio.wait(self._discards)
 
-    async def _attempt(
-        self, messages: list[Message], seconds: float
-    ) -> tuple[list[Message], BaseException | None]:
+    async def _attempt(self, messages: list[Message], seconds: float) -> tuple[list[Message], BaseException | None]:
         """Send once; return what Kafka has not acknowledged, still in order, and why."""
         client: Any = None
         futures: list[asyncio.Future[Any]] = []

@@ -81,9 +81,7 @@ class Watchdog:
             self.kafka_away_since = None
             logger.info("group %s: Kafka answers again", self._name)
 
-    async def _behind(
-        self, partitions: frozenset[Partition], taken: Mapping[Partition, int]
-    ) -> frozenset[Partition]:
+    async def _behind(self, partitions: frozenset[Partition], taken: Mapping[Partition, int]) -> frozenset[Partition]:
         """Those in which there is a record beyond what was taken (a transaction's marker is none)."""
         ends = await self._ends(partitions)
         behind: set[Partition] = set()

@@ -5,7 +5,7 @@ expected tables are made in a scratch schema inside a transaction that is rolled
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +75,7 @@ _HELP = (
 
 
 @contextmanager
-def _transaction(url: str) -> Iterator[Connection]:
+def _transaction(url: str) -> Generator[Connection]:
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), poolclass=NullPool)
     with engine.begin() as connection:
         yield connection
@@ -98,9 +98,7 @@ def _current(connection: Connection, schema: Schema) -> tuple[str, ...]:
 def _upgrade(connection: Connection, schema: Schema) -> list[str]:
     before = _current(connection, schema)
     if not before and _shape(connection, schema.name):
-        raise ProvisionError(
-            f"schema {schema.name} has tables that no migration of Liandong made. {_HELP}"
-        )
+        raise ProvisionError(f"schema {schema.name} has tables that no migration of Liandong made. {_HELP}")
     connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema.name}"'))
     config = _config(connection, schema.name, schema.folders)
     unknown = set(before) - {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}

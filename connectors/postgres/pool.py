@@ -1,6 +1,6 @@
 """The connection pool, and which of PostgreSQL's errors pass by themselves."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import psycopg
@@ -22,7 +22,7 @@ def transient(error: BaseException) -> bool:
 
 
 @asynccontextmanager
-async def open_pool(url: str, *, size: int = 8, name: str = "liandong") -> AsyncIterator[Pool]:
+async def open_pool(url: str, *, size: int = 8, name: str = "liandong") -> AsyncGenerator[Pool]:
     """A pool of at most `size` connections. It opens also while the server is away; calls then fail, transient."""
     pool: Pool = AsyncConnectionPool(
         url,

@@ -33,7 +33,7 @@ from services.audit.timeline import Thread, case_timeline, exchange_timeline, su
 _MOST_EXCHANGES: Final = 200
 _AN_AGENCY: Final = (AGENCY_PATTERN, "an agency's code, such as 310112-cg")
 _A_STATUS: Final = (r"[a-z][a-z_]{0,39}", "a status, such as accepted")
-_A_CASE: Final = (r"\S(?:.{0,126}\S)?", "the id of a case, at most 128 characters")
+_A_CASE: Final = (r"[^\s\0](?:[^\0]{0,126}[^\s\0])?", "the id of a case, at most 128 characters")
 
 
 class AuditRoutes:

@@ -52,7 +52,7 @@ def _unknown(code: str, name: str | None, home: str | None) -> Agency:
             code=code,
             name=name,
             name_en=name,
-            division=code.split("-")[0],
+            division=code.split("-", maxsplit=1)[0],
             role=code.split("-", 1)[-1],
             home=home,
             source="liandong agency new",

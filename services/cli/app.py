@@ -140,7 +140,7 @@ def agency() -> None:
 @click.option("--name", help="The agency's name, if Liandong does not know the code.")
 @click.option("--home", help="The bus that hosts it, if Liandong does not know the code.")
 def agency_new(
-    code: str, data: Path, keys: Path | None, contracts: Path | None, name: str | None, home: str | None
+    code: str, *, data: Path, keys: Path | None, contracts: Path | None, name: str | None, home: str | None
 ) -> None:
     """Make a key pair for an agency and put the public half into its contract."""
     from services.cli.agencies import new_agency

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,16 +109,14 @@ async def _baselines(stack: Stack, values: Sequence[bytes], say: Say) -> dict[st
 
 def _faust(stack: Stack, count: int) -> float:
     argv = [sys.executable, "-m", "connectors.kafka.baseline", _TOPIC, str(count)]
-    done = subprocess.run(argv, env=stack.environment(), check=True, capture_output=True, text=True)  # noqa: S603
+    done = subprocess.run(argv, env=stack.environment(), check=True, capture_output=True, text=True)
     return float(done.stdout.split()[-1])
 
 
 @asynccontextmanager
-async def _clients(stack: Stack, sender: SigningKey) -> AsyncIterator[list[AgencyClient]]:
+async def _clients(stack: Stack, sender: SigningKey) -> AsyncGenerator[list[AgencyClient]]:
     async with AsyncExitStack() as opened:
-        yield [
-            await opened.enter_async_context(AgencyClient(stack.url, sender, stack.bus)) for _ in range(CLIENTS)
-        ]
+        yield [await opened.enter_async_context(AgencyClient(stack.url, sender, stack.bus)) for _ in range(CLIENTS)]
 
 
 async def _fly(

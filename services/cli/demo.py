@@ -8,7 +8,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,13 +101,13 @@ class Play:
         readers = {story.QINGPU, story.MINHANG} if exchange == self.transfer else {story.QINGPU}
         if exchange == self.referral and self.last.get(exchange, 0) >= _REFERRAL_SENT:
             readers |= {story.POLICE, story.PROCURATORATE}
-        if exchange == self.transfer and self.last.get(exchange, 0) >= 4:  # noqa: PLR2004, the dispute
+        if exchange == self.transfer and self.last.get(exchange, 0) >= 4:
             readers |= {story.CITY}
         return readers
 
     def _report(self, code: str, fact: Fact, exchange: str, answer: Answer) -> None:
         kind = "transfer" if exchange == self.transfer else "referral"
-        if answer.status == 201:  # noqa: PLR2004
+        if answer.status == 201:
             sequence = answer.json["sequence"]
             self.last[exchange] = sequence
             self.say(f"[green]登记[/] {kind:8} #{sequence:<2} {code:10} {fact.title_zh} {fact.name()}")
@@ -122,7 +122,9 @@ class Play:
         self.submitted += 1
         self.duplicates += 1
         self.duplicates_equal &= answer.body == first.body
-        self.say(f"[yellow]重复[/] transfer     {code:10} the same submission again: the original receipt, byte for byte")
+        self.say(
+            f"[yellow]重复[/] transfer     {code:10} the same submission again: the original receipt, byte for byte"
+        )
 
     async def transfer_case(self) -> None:
         """案件移送: returned once, disputed, designated, accepted, decided, reported."""
@@ -187,7 +189,7 @@ def play(*, as_json: bool, data: Path | None) -> bool:
             shutil.rmtree(folder, ignore_errors=True)
     result["elapsed_s"] = round(time.monotonic() - begun, 1)
     if as_json:
-        print(json.dumps(result, ensure_ascii=False, indent=2))  # noqa: T201, this is the product
+        print(json.dumps(result, ensure_ascii=False, indent=2))
     else:
         _tell(result, say)
     return all(check["ok"] for check in result["checks"])
@@ -201,7 +203,9 @@ async def _play(stack: Stack, say: Callable[[str], None]) -> dict[str, Any]:
             parallel.create_task(run.refer())
             parallel.create_task(run.conclude_transfer())
         await run.everybody_reads()
-        timelines = [await _timeline(agencies[story.QINGPU], exchange, run) for exchange in (run.transfer, run.referral)]
+        timelines = [
+            await _timeline(agencies[story.QINGPU], exchange, run) for exchange in (run.transfer, run.referral)
+        ]
         for timeline in timelines:
             say("")
             draw(timeline, say)
@@ -213,13 +217,13 @@ async def _timeline(agency: Agency, exchange: str, run: Play) -> dict[str, Any]:
     async with asyncio.timeout(_ARRIVAL):
         while True:
             answer = await agency.client.timeline(exchange=exchange)
-            if answer.status == 200 and len(answer.json["entries"]) >= run.last[exchange]:  # noqa: PLR2004
+            if answer.status == 200 and len(answer.json["entries"]) >= run.last[exchange]:
                 return dict(answer.json)
             await asyncio.sleep(0.1)
 
 
 @asynccontextmanager
-async def _agencies(stack: Stack) -> AsyncIterator[dict[str, Agency]]:
+async def _agencies(stack: Stack) -> AsyncGenerator[dict[str, Agency]]:
     from services.cli.agencies import agency_key
 
     async with AsyncExitStack() as opened:
@@ -256,11 +260,15 @@ async def _result(stack: Stack, run: Play) -> dict[str, Any]:
         "every registered event verifies against its agency's key": all(_verifies(r.event, agencies) for r in stored),
         "every receipt verifies against the bus's key": all(_sealed(r.receipt, agencies, stack.bus) for r in stored),
         "every cut copy in every inbox verifies": all(
-            _verifies(item["event"], agencies) for agency in run.agencies.values() for item in agency.items if item.get("event")
+            _verifies(item["event"], agencies)
+            for agency in run.agencies.values()
+            for item in agency.items
+            if item.get("event")
         ),
         "nobody but its own agency saw the reporter (举报人)": _reporter_kept(run),
         "the police saw only stubs of what precedes the referral": _police_stubs(run),
-        "the procuratorate read along": run.agencies[story.PROCURATORATE].seen.get(run.referral) == run.last[run.referral],
+        "the procuratorate read along": run.agencies[story.PROCURATORATE].seen.get(run.referral)
+        == run.last[run.referral],
         "the dossier without the survey report was rejected": run.refusals == ["dossier-incomplete"],
         "a repeated submission got the original receipt, byte for byte": run.duplicates_equal and run.duplicates > 0,
         "the transfer is concluded": newest[run.transfer].standing.status == "reported",
@@ -338,7 +346,11 @@ def _reporter_kept(run: Play) -> bool:
 
 
 def _police_stubs(run: Play) -> bool:
-    items = [item for item in run.agencies[story.POLICE].items if (item.get("event") or item.get("stub") or {}).get("exchange") == run.referral]
+    items = [
+        item
+        for item in run.agencies[story.POLICE].items
+        if (item.get("event") or item.get("stub") or {}).get("exchange") == run.referral
+    ]
     shapes = {(item.get("event") or item["stub"])["sequence"]: "stub" in item and bool(item["stub"]) for item in items}
     return all(shapes.get(n) for n in range(1, _REFERRAL_SENT)) and shapes.get(_REFERRAL_SENT) is False
 

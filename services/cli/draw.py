@@ -31,7 +31,8 @@ def _line(entry: dict[str, Any], rail: str) -> str:
     gap = "" if entry["gap_s"] is None else f"+{entry['gap_s']:.1f} s"
     moves = ", ".join(agency["agency"] for agency in entry["moves"])
     after = f"→ {moves}" if moves else f"■ {entry['status']}"
-    return f"{_clock(entry['acceptedtime'])} {rail} {number:<4}[cyan]{entry['source']['agency']:<10}[/] {what} {gap:>8} {after}"
+    who = f"[cyan]{entry['source']['agency']:<10}[/]"
+    return f"{_clock(entry['acceptedtime'])} {rail} {number:<4}{who} {what} {gap:>8} {after}"
 
 
 def _padded(text: str, width: int) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import psycopg
 
@@ -137,7 +137,7 @@ class Stack:
             postgres = connection.execute("SHOW server_version").fetchone()
         return {"kafka": kafka, "postgresql": str(postgres[0]) if postgres else "unknown"}
 
-    def __enter__(self) -> "Stack":
+    def __enter__(self) -> Self:
         """Start."""
         try:
             self.start()
@@ -185,7 +185,9 @@ class Stack:
         waiting = self._not_ready()
         while waiting:
             if time.monotonic() > end:
-                logs = "\n".join(self.children[name].tail(15) for name in self.children if name.split("+")[0] in waiting)
+                logs = "\n".join(
+                    self.children[name].tail(15) for name in self.children if name.split("+")[0] in waiting
+                )
                 raise EngineError(f"not ready after {deadline:.0f} s: {waiting}\n{logs}")
             time.sleep(0.1)
             waiting = self._not_ready()

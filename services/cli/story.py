@@ -219,9 +219,7 @@ referred = referral.Sent(
     dated=date(2026, 11, 18),
 )
 
-referred_without_report = referred.model_copy(
-    update={"dossier": _DOSSIER.model_copy(update={"survey_report": None})}
-)
+referred_without_report = referred.model_copy(update={"dossier": _DOSSIER.model_copy(update={"survey_report": None})})
 
 referral_receipted = referral.Receipted(receiver="冯民警(虚构)", received_at=at(19, 9, 30))
 

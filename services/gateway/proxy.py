@@ -43,9 +43,7 @@ class Proxy:
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """The routes."""
-        return [
-            web.route("*", path + below, self._pass_on) for path in self._paths for below in ("", "/{below:.*}")
-        ]
+        return [web.route("*", path + below, self._pass_on) for path in self._paths for below in ("", "/{below:.*}")]
 
     async def start(self) -> None:
         """Make ready to pass on; nothing is connected yet."""

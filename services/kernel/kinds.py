@@ -19,4 +19,3 @@ def lifecycles(service: str) -> Mapping[str, Lifecycle[State]]:
         for module in pkgutil.iter_modules(package.__path__)
     ]
     return {lifecycle.kind: lifecycle for lifecycle in found}
-

@@ -51,9 +51,7 @@ async def run_services(names: Sequence[str], settings: Settings, kafka: KafkaSet
     log.info("stopped", services=list(names))
 
 
-async def _runtime(
-    stack: AsyncExitStack, names: Sequence[str], settings: Settings, kafka: KafkaSettings
-) -> Runtime:
+async def _runtime(stack: AsyncExitStack, names: Sequence[str], settings: Settings, kafka: KafkaSettings) -> Runtime:
     library = Library(settings.contracts)
     bus_key = load_key(settings.keys, settings.bus, library.current().agencies)
     pool = await stack.enter_async_context(

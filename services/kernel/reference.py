@@ -5,7 +5,7 @@ from pathlib import Path
 
 from events.fact import Fact
 from services.kernel.kinds import lifecycles
-from services.kernel.lifecycle import COMMON, UNOPENED, Lifecycle, State
+from services.kernel.lifecycle import COMMON, UNOPENED, CommonRule, Lifecycle, State
 
 
 def page(lifecycle: Lifecycle[State]) -> str:
@@ -26,16 +26,17 @@ def page(lifecycle: Lifecycle[State]) -> str:
             "",
             "| status | whose move |",
             "|---|---|",
-            *(f"| {status} | {_awaited(lifecycle, status)} |" for status in lifecycle.transitions if status != UNOPENED),
+            *(
+                f"| {status} | {_awaited(lifecycle, status)} |"
+                for status in lifecycle.transitions
+                if status != UNOPENED
+            ),
             "",
             "Facts of every kind:",
             "",
             "| fact | 中文 | stated by | also after the end |",
             "|---|---|---|---|",
-            *(
-                f"| {fact.name()} | {fact.title_zh} | {', '.join(sorted(rule.speakers))} | {'yes' if rule.after_end else ''} |"
-                for fact, rule in COMMON.items()
-            ),
+            *(_common_row(fact, rule) for fact, rule in COMMON.items()),
             "",
         ]
     )
@@ -53,6 +54,11 @@ def _diagram(lifecycle: Lifecycle[State]) -> list[str]:
 
 def _row(fact: type[Fact], speakers: list[str]) -> str:
     return f"| {fact.name()} | {fact.title_zh} | {', '.join(speakers)} | `{fact.type()}` |"
+
+
+def _common_row(fact: type[Fact], rule: CommonRule) -> str:
+    after_end = "yes" if rule.after_end else ""
+    return f"| {fact.name()} | {fact.title_zh} | {', '.join(sorted(rule.speakers))} | {after_end} |"
 
 
 def _awaited(lifecycle: Lifecycle[State], status: str) -> str:

@@ -14,7 +14,6 @@ from uuid import UUID
 import structlog
 from pydantic import JsonValue
 
-
 from connectors.kafka.consume import Consumer, Partition, Reason, Transient
 from connectors.kafka.consume import Record as KafkaRecord
 from connectors.kafka.producer import Message
@@ -108,6 +107,7 @@ class Decider:
 
     def __init__(
         self,
+        *,
         kinds: Mapping[str, Lifecycle[State]],
         contracts: Contracts,
         bus_key: SigningKey,
@@ -206,7 +206,12 @@ class Decider:
 
     def _reject(self, submission: Submission, why: Rejection, *, stored: bool = True) -> None:
         document = rejection(
-            submission.document, self._key.agency, submission.accepted, why.code, why.detail, why.members
+            submission.document,
+            self._key.agency,
+            submission.accepted,
+            code=why.code,
+            detail=why.detail,
+            members=why.members,
         )
         sealed = canonical(seal(document, self._key))
         log.info("rejected", **_names(submission), code=why.code)
@@ -262,11 +267,11 @@ class Registrar:
             transient=transient,
         )
 
-    def assigned(self, partitions: frozenset[Partition]) -> None:
+    def assigned(self, partitions: frozenset[Partition]) -> None:  # noqa: ARG002, the consumer's protocol
         """Remember nothing of earlier ownership: a new epoch is taken with the first batch."""
         self._forget()
 
-    def revoked(self, partitions: frozenset[Partition]) -> None:
+    def revoked(self, partitions: frozenset[Partition]) -> None:  # noqa: ARG002
         """Forget what was known of partitions that another now owns."""
         self._forget()
 
@@ -338,13 +343,13 @@ class Registrar:
         self, contracts: Contracts, known: dict[SubmissionKey, Outcome], threads: dict[ExchangeKey, Thread]
     ) -> Decider:
         return Decider(
-            self._kinds,
-            contracts,
-            self._runtime.bus_key,
-            self._clock(),
-            f"{EVENTS}.{self.service}",
-            known,
-            threads,
+            kinds=self._kinds,
+            contracts=contracts,
+            bus_key=self._runtime.bus_key,
+            now=self._clock(),
+            events_topic=f"{EVENTS}.{self.service}",
+            known=known,
+            threads=threads,
         )
 
     def _replay(self, records: Sequence[Record]) -> Thread:

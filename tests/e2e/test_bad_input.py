@@ -4,6 +4,7 @@ import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -54,7 +55,7 @@ def signed(document: Document, key: SigningKey) -> Document:
     return sign_event(document, key, lambda: secrets.token_urlsafe(16))
 
 
-async def refused(table: Table, client: AgencyClient, event: Document) -> tuple[int, str | None, Document]:
+async def refused(table: Table, client: AgencyClient, event: Document) -> tuple[int, str | None, dict[str, Any]]:
     """The answer to a bad event; the store must be as it was."""
     before = table.stored()
     answer = await client.submit(event, wait=20)
@@ -76,10 +77,8 @@ async def test_illegal_move_says_the_state_and_the_legal_moves(table: Table) -> 
     assert (status, code) == (409, "illegal-move")
     assert problem["status"] == 409
     rejection = problem["rejection"]
-    assert isinstance(rejection, dict)
-    assert rejection["legal_moves"] == sorted(rejection["legal_moves"])  # type: ignore[type-var,arg-type]
-    assert "accepted" in str(rejection["legal_moves"])
-    assert "receipted" in str(rejection)
+    assert "accepted" in rejection["legal_moves"]
+    assert rejection["status"] == "receipted"
 
 
 async def test_not_for_this_agency_to_state(table: Table) -> None:
@@ -117,12 +116,13 @@ async def test_no_agreement(table: Table) -> None:
 
 async def test_every_violation_at_once_with_pointers(table: Table) -> None:
     event = new_event(table.minhang.key, story.sent, exchange=new_id(), case=story.CASE, home=table.stack.bus)
-    data = dict(event["data"])  # type: ignore[arg-type]
+    given = event["data"]
+    assert isinstance(given, dict)
+    data: Document = {name: value for name, value in given.items() if name != "purpose"}
     data |= {"number": "闵城执移第117号", "surprise": True}
-    del data["purpose"]
     status, code, problem = await refused(table, table.minhang, signed({**event, "data": data}, table.minhang.key))
     assert (status, code) == (422, "schema-violation")
-    pointers = {error["pointer"] for error in problem["errors"]}  # type: ignore[union-attr,index,call-overload]
+    pointers = {error["pointer"] for error in problem["errors"]}
     assert {"/data/purpose", "/data/surprise"} <= pointers
 
 
@@ -132,9 +132,9 @@ async def test_wrong_check_digit_names_the_field(table: Table) -> None:
     event = new_event(table.minhang.key, story.sent, exchange=new_id(), case=story.CASE, home=table.stack.bus)
     _, code, problem = await refused(table, table.minhang, signed({**event, "data": wrong}, table.minhang.key))
     assert code == "schema-violation"
-    (error,) = problem["errors"]  # type: ignore[misc]
-    assert error["pointer"] == "/data/circumstances/parties/units/0/social_credit_code"  # type: ignore[index,call-overload]
-    assert "check digit" in error["detail"]  # type: ignore[index,call-overload,operator]
+    (error,) = problem["errors"]
+    assert error["pointer"] == "/data/circumstances/parties/units/0/social_credit_code"
+    assert "check digit" in error["detail"]
 
 
 async def test_signatures_that_do_not_count(table: Table) -> None:

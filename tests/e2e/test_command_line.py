@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -20,10 +19,10 @@ COMMAND = [sys.executable, "-m", "services.cli.app"]
 
 
 @pytest.fixture
-def home(folder: Path) -> Iterator[dict[str, str]]:
+def home(folder: Path) -> dict[str, str]:
     """An environment whose temporary folder is this test's own, so that what is left behind is seen."""
     (folder / "tmp").mkdir()
-    yield {**os.environ, "TMPDIR": str(folder / "tmp"), "PYTHONUNBUFFERED": "1", "COLUMNS": "120"}
+    return {**os.environ, "TMPDIR": str(folder / "tmp"), "PYTHONUNBUFFERED": "1", "COLUMNS": "120"}
 
 
 def liandong(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -39,11 +38,9 @@ def started(*arguments: str, env: dict[str, str]) -> subprocess.Popen[str]:
 def left_behind(env: dict[str, str]) -> list[str]:
     """Processes that still use the test's temporary folder, and what lies in it."""
     folder = env["TMPDIR"]
-    found = [name for name in os.listdir(folder) if name.startswith("liandong")]
-    for process in psutil.process_iter(["cmdline"]):
-        if any(folder in part for part in process.info["cmdline"] or ()):
-            found.append(" ".join(process.info["cmdline"]))
-    return found
+    files = [path.name for path in Path(folder).iterdir() if path.name.startswith("liandong")]
+    commands = [" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])]
+    return files + [command for command in commands if folder in command]
 
 
 @pytest.mark.timeout(180)
@@ -124,8 +121,8 @@ def test_up_agency_sign_submit_verify(home: dict[str, str], folder: Path) -> Non
         finally:
             process.send_signal(signal.SIGTERM)
             process.stdout.read()
-            code = process.wait(60)
-        assert code == 0
+            exit_code = process.wait(60)
+        assert exit_code == 0
     assert left_behind(home) == []
 
 

@@ -4,15 +4,16 @@ import asyncio
 import os
 import signal
 import sys
+from functools import reduce
 from pathlib import Path
 
 import pytest
 import yaml
 
+from connectors.http.client import AgencyClient, new_event, new_id
 from connectors.kafka.broker import EmbeddedKafka
 from connectors.postgres.server import EmbeddedPostgres
 from connectors.process import Child, free_port, spawn
-from connectors.http.client import AgencyClient, new_event, new_id
 from services.cli import story
 from services.cli.agencies import new_agency
 from tests.e2e.test_processes import ready
@@ -23,12 +24,10 @@ LONG_RUNNING = ("gateway", "transfers", "delivery", "audit")
 
 def local(environment: dict[str, str], replace: dict[str, str]) -> dict[str, str]:
     """The service's environment with the containers' names and folders replaced by this machine's."""
-    values = {name: str(value) for name, value in environment.items()}
-    for name, value in values.items():
-        for theirs, ours in replace.items():
-            value = value.replace(theirs, ours)
-        values[name] = value
-    return {"PATH": os.environ["PATH"], **values}
+    here = {"PATH": os.environ["PATH"]}
+    for name, value in environment.items():
+        here[name] = reduce(lambda text, swap: text.replace(*swap), replace.items(), str(value))
+    return here
 
 
 def start(name: str, replace: dict[str, str], folder: Path, ports: dict[str, int] | None = None) -> Child:
@@ -49,7 +48,7 @@ async def test_the_commands_of_compose_make_a_bus(folder: Path) -> None:
             address: postgres.url,
             "kafka:9092": kafka.bootstrap,
             "/data/": f"{folder}/data/",
-            "0.0.0.0": "127.0.0.1",  # noqa: S104, it is taken out
+            "0.0.0.0": "127.0.0.1",
             "http://delivery:8701": f"http://127.0.0.1:{ports['delivery']}",
             "http://audit:8702": f"http://127.0.0.1:{ports['audit']}",
             "${LIANDONG_BUS:-310112-bus}": "310112-bus",

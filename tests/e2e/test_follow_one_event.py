@@ -3,13 +3,14 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 import psycopg
 
 from connectors.http.client import AgencyClient, new_event, new_id
 from connectors.kafka.reader import read_all
 from contracts import library
-from contracts.canonical import parse_object
+from contracts.canonical import Document, parse_object
 from contracts.codec import verify_event
 from contracts.disclosure import withheld
 from contracts.signatures import SigningKey, verify_seal
@@ -20,7 +21,7 @@ from services.cli.stack import Stack
 async def eventually(look: Callable[[], Awaitable[object]], seconds: float = 20) -> object:
     """What `look` finds, as soon as it finds something."""
     async with asyncio.timeout(seconds):
-        while not (found := await look()):
+        while not (found := await look()):  # noqa: ASYNC110, what is looked at is another process
             await asyncio.sleep(0.05)
     return found
 
@@ -89,7 +90,6 @@ async def test_follow_one_event(stack: Stack, keys: dict[str, SigningKey]) -> No
         assert [agency["agency"] for agency in timeline["moves"]] == [story.QINGPU]
 
 
-def slip_time(slip: dict[str, object]):  # noqa: ANN201, a datetime
-    from datetime import datetime
-
+def slip_time(slip: Document) -> datetime:
+    """When the gateway took the submission."""
     return datetime.fromisoformat(str(slip["acceptedtime"]))

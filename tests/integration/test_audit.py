@@ -183,7 +183,7 @@ async def test_filters(around: Runtime, forwarded: list[Record]) -> None:
         assert set(await found(kind="transfer", state="sent")) == {one, other}
         assert await found(state="accepted") == []
         for name, value in {
-            "kind": "nonsense", "state": "X", "party": "城管", "move": "x", "case": " ", "limit": "0", "color": "red"
+            "kind": "nonsense", "state": "X", "party": "城管", "move": "x", "case": "a\0b", "limit": "0", "color": "red"
         }.items():  # fmt: skip
             answer = await minhang.exchanges(**{name: value})
             assert (answer.status, answer.code, answer.json["parameter"]) == (400, "bad-parameter", name)

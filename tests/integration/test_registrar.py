@@ -216,6 +216,6 @@ async def test_a_record_that_no_gateway_wrote_is_poison(bench: Bench) -> None:
     assert forged.value is not None
     for value in (b"not json", forged.value):
         broken = KafkaRecord(record.topic, 0, 9, None, value, {}, record.timestamp)
-        with pytest.raises(Exception, match="submission|slip"):
+        with pytest.raises(Exception, match=r"submission|slip"):
             await bench.registrar().handle([broken])
     assert await bench.store.outcomes([(story.MINHANG, str(document["id"]))]) == {}

@@ -132,9 +132,7 @@ async def serving(around: Runtime, limits: Limits | None = None) -> AsyncGenerat
 
 
 @asynccontextmanager
-async def running(
-    kafka: KafkaSettings, database: str, folder: Path, **settings: Any
-) -> AsyncGenerator[Rig]:
+async def running(kafka: KafkaSettings, database: str, folder: Path, **settings: Any) -> AsyncGenerator[Rig]:
     """A gateway with topics and tables of its own."""
     async with runtime(kafka, database, folder, [SCHEMA]) as around:
         for name, value in settings.items():

@@ -48,6 +48,14 @@ def refused(system: str, value: str) -> CodeError:
     return caught.value
 
 
+def outcome(system: str, value: str) -> str | CodeError:
+    """The stored form or the refusal; anything else that is raised is a crash."""
+    try:
+        return validate(system, value)
+    except CodeError as error:
+        return error
+
+
 @pytest.mark.parametrize(
     ("system", "value", "stored"),
     [
@@ -182,12 +190,11 @@ TEXT = st.one_of(
 
 @given(st.sampled_from(list(CodeSystem)), TEXT)
 def test_any_text_is_stored_once_and_for_all_or_refused(system: CodeSystem, value: str) -> None:
-    try:
-        stored = validate(system, value)
-    except CodeError as error:
-        assert error.field in {rule.field for listed in systems() if listed.id is system for rule in listed.rules}
+    found = outcome(system, value)
+    if isinstance(found, CodeError):
+        assert found.field in {rule.field for listed in systems() if listed.id is system for rule in listed.rules}
     else:
-        assert validate(system, stored) == stored
+        assert validate(system, found) == found
 
 
 @given(st.sampled_from(list(CodeSystem)), identity_numbers(), st.text("0123456789X ", max_size=3), st.integers(0, 17))
@@ -199,11 +206,10 @@ def test_no_refusal_shows_an_identity_number(system: CodeSystem, number: str, ex
         number[:place] + "0" + number[place + 1 :],
         f"某〔2024〕{number}号",
     ):
-        try:
-            validate(system, value)
-        except CodeError as error:
-            assert not re.search(r"[0-9]{9}", str(error))
-            assert number[6:14] not in str(error)
+        found = outcome(system, value)
+        if isinstance(found, CodeError):
+            assert not re.search(r"[0-9]{9}", str(found))
+            assert number[6:14] not in str(found)
 
 
 # --- the data

@@ -585,6 +585,7 @@ def test_unchanged_folders_pass(tmp_path: Path) -> None:
     write(tmp_path / "old", "a.json", INTEGER)
     write(tmp_path / "new", "a.json", {**INTEGER, "title": "T"})
     assert main([str(tmp_path / "old"), str(tmp_path / "new")]) == 0
+    assert main([str(tmp_path / "old"), str(tmp_path / "old")]) == 0
 
 
 def test_nothing_to_compare_with_is_an_error(tmp_path: Path) -> None:
