@@ -70,16 +70,16 @@ def iterate(settings: KafkaSettings, topic: str, *, committed_only: bool = True)
 
 
 def _open(settings: KafkaSettings, *, committed_only: bool) -> _Consumer:
-    client = KafkaConsumer(
+    arguments: dict[str, Any] = {
         **settings.kafka_python(),
-        client_id="liandong-reader",
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed" if committed_only else "read_uncommitted",
-        bootstrap_timeout_ms=_PATIENCE_MS,
-    )
-    return cast("_Consumer", client)
+        "client_id": "liandong-reader",
+        "group_id": None,
+        "enable_auto_commit": False,
+        "auto_offset_reset": "earliest",
+        "isolation_level": "read_committed" if committed_only else "read_uncommitted",
+        "bootstrap_timeout_ms": _PATIENCE_MS,
+    }
+    return cast("_Consumer", KafkaConsumer(**arguments))
 
 
 def _read(consumer: _Consumer, topic: str) -> Iterator[StoredRecord]:

@@ -95,7 +95,7 @@ def a_receipt(document: Document, sequence: int = 1) -> Document:
 
 def a_rejection(document: Document, code: str = "illegal-move") -> Document:
     members: Document = {"status": "closed", "legal_moves": ["corrected"]}
-    return rejection(document, BUS, ACCEPTED, code, "it cannot follow", members)
+    return rejection(document, BUS, ACCEPTED, code=code, detail="it cannot follow", members=members)
 
 
 def a_hold(document: Document) -> Document:
