@@ -129,6 +129,21 @@ async def test_what_a_worker_left_in_the_outbox_another_publishes(around: Runtim
     assert len(stages(around.kafka, records[0].exchange)) == len(records[0].standing.parties)
 
 
+async def test_workers_share_the_outbox_without_doubling(around: Runtime, forwarded: list[Record]) -> None:
+    threads = [afresh(forwarded[:2]) for _ in range(400)]
+    workers = [Worker(around) for _ in range(3)]
+    await workers[0].take_in([record for records in threads for record in records])
+    rows = await left_in_outbox(around)
+    for worker in workers:
+        worker.stages.start()
+    await eventually(lambda: left_in_outbox_is_empty(around))
+    for worker in workers:
+        await worker.stages.stop()
+    exchanges = {records[0].exchange for records in threads}
+    found = [StageReached.from_bytes(item.value) for item in read_all(around.kafka, "deliveries") if item.value]
+    assert sum(item.exchange in exchanges for item in found) == rows > 2000
+
+
 async def test_positions_have_no_gap_while_many_write(around: Runtime, forwarded: list[Record]) -> None:
     """A reader that follows while four workers deliver never skips what is committed late."""
     workers = [Worker(around) for _ in range(4)]
