@@ -212,8 +212,9 @@ def _wrong_code(system: str, value: object, pointer: str) -> list[Violation]:
     found: list[Violation] = []
     for item in values:
         try:
-            if isinstance(item, str):
-                codes.validate(system, item)
+            if isinstance(item, str) and (stored := codes.validate(system, item)) != item:
+                # What is signed is kept as it is, so it must be in the form in which it is kept.
+                found.append(Violation(pointer, "code-form", f"{system}: write it as {stored}"))
         except CodeError as error:
             found.append(Violation(pointer, "code-invalid", str(error)))
     return found

@@ -6,12 +6,14 @@ lifecycle of their own: the registrar says who the parties are, what each may re
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from contracts.canonical import Document, canonical
+from contracts.canonical import Document, canonical, parse_object
 from contracts.codec import content_digest, copy_for, signing_form
+from contracts.errors import MalformedJson
 from events.fields import FieldClass
 
 RECEIPT, REJECTION, HELD = "receipt", "rejection", "held"
@@ -111,9 +113,41 @@ class Record(BaseModel):
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """An outcome as it travels on `outcomes`: the sealed document, and what only gateways need to know.
+
+    `digest` is that of the submission's content: it tells a repeat from a reused id. It stays out of receipts, which
+    others get: unsalted, it would let who holds a cut copy find out by guessing what was withheld. `stands` says
+    whether this is the outcome of (source, id) for good, or only an answer, as to a forgery or a reused id.
+    """
+
+    digest: str
+    stands: bool
+    document: bytes
+
+    def to_bytes(self) -> bytes:
+        """The canonical bytes; they hold the document's own."""
+        return canonical({"digest": self.digest, "stands": self.stands, "outcome": parse_object(self.document)})
+
+    @classmethod
+    def from_bytes(cls, value: bytes) -> "Statement":
+        """Parse a statement. Raises MalformedJson."""
+        statement = parse_object(value)
+        digest, stands, outcome = (statement.get(name) for name in ("digest", "stands", "outcome"))
+        if not (isinstance(digest, str) and isinstance(stands, bool) and isinstance(outcome, dict)):
+            raise MalformedJson("a statement holds a digest, whether it stands, and an outcome")
+        return cls(digest, stands, canonical(outcome))
+
+
 def slip(document: Mapping[str, JsonValue], bus: str, acceptedtime: str) -> Document:
     """The acceptance slip 收件凭据, before it is sealed: the bus took this content at this instant."""
-    return {"slip": "accepted", **_about(document, bus), "acceptedtime": acceptedtime}
+    return {
+        "slip": "accepted",
+        **_about(document, bus),
+        "digest": content_digest(document),
+        "acceptedtime": acceptedtime,
+    }
 
 
 def receipt(registered: Mapping[str, JsonValue], bus: str, home: str) -> Document:
@@ -134,6 +168,7 @@ def rejection(
     return {
         "outcome": REJECTION,
         **_about(document, bus),
+        "digest": content_digest(document),
         "acceptedtime": acceptedtime,
         "code": code,
         "detail": detail,
@@ -143,7 +178,14 @@ def rejection(
 
 def held(document: Mapping[str, JsonValue], bus: str, acceptedtime: str, reason: str) -> Document:
     """The word, before it is sealed, that the submission waits for an operator."""
-    return {"outcome": HELD, **_about(document, bus), "acceptedtime": acceptedtime, "code": HELD, "detail": reason}
+    return {
+        "outcome": HELD,
+        **_about(document, bus),
+        "digest": content_digest(document),
+        "acceptedtime": acceptedtime,
+        "code": HELD,
+        "detail": reason,
+    }
 
 
 def digest_of_signed(document: Mapping[str, JsonValue]) -> str:
@@ -155,5 +197,4 @@ def _about(document: Mapping[str, JsonValue], bus: str) -> Document:
     return {
         "bus": bus,
         **{name: document.get(name) for name in ("source", "id", "type", "kind", "exchange")},
-        "digest": content_digest(document),
     }

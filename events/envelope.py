@@ -1,9 +1,10 @@
 """The CloudEvents 1.0 envelope and the bus's own attributes."""
 
+import re
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
 
 from events.fields import AgencyCode, Instant
 
@@ -15,6 +16,14 @@ DIGEST = "_sd"
 
 EventId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
 CaseId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^\S(?:.*\S)?$")]
+
+
+def _canonical(value: object) -> object:
+    """A UUID has many spellings and one exchange has one key, so one spelling counts."""
+    if isinstance(value, str) and not re.fullmatch(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", value):
+        msg = "a UUID in lower case with hyphens, as in 01a20896-6555-7624-a23e-67ae6bb87f93"
+        raise ValueError(msg)
+    return value
 
 
 class Envelope(BaseModel):
@@ -36,7 +45,7 @@ class Envelope(BaseModel):
     dataschema: Annotated[str, StringConstraints(max_length=512)] | None = None
     subject: Annotated[str, StringConstraints(max_length=256)] | None = None
     kind: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,20}$")]
-    exchange: UUID
+    exchange: Annotated[UUID, BeforeValidator(_canonical)]
     case: CaseId | None = None
     home: AgencyCode | None = None
     knownsequence: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None

@@ -5,7 +5,7 @@
      "entries": [{
         "kind", "exchange", "sequence", "recordedtime", "gap_s", "deliveries": [agency + "stage", "attempt", "time"],
         "type", "title_zh", "title_en", "source": agency, "time", "acceptedtime", "status", "moves": [agency],
-        "withheld": [pointer], "event", "receipt"?, "leg"?: agency, "inname"?: agency}]}
+        "withheld": [pointer], "event", "receipt", "leg"?: agency, "inname"?: agency}]}
 
     agency = {"agency": code, "name", "name_en"}
 
@@ -163,15 +163,12 @@ def _statement(record: Record, seen: Document, agencies: Agencies) -> Document:
         "moves": _agencies(record.standing.moves, agencies),
         "withheld": [f"/data{pointer}" for pointer in hidden],
         "event": seen,
+        "receipt": record.receipt,
     }
     for name in ("leg", "inname"):
         code = record.event.get(name)
         if isinstance(code, str):
             statement[name] = _agency(code, agencies)
-    if not hidden:
-        # The receipt names the unsalted digest of the whole content: beside a cut copy it would let one who guesses
-        # well find out what was withheld.
-        statement["receipt"] = record.receipt
     return statement
 
 

@@ -9,7 +9,7 @@ from connectors.kafka.consume import Record as KafkaRecord
 from connectors.postgres.pool import Connection
 from contracts.canonical import canonical, parse_object
 from contracts.deliveries import StageReached
-from contracts.records import REJECTION, Record
+from contracts.records import REJECTION, Record, Statement
 from contracts.topics import DELIVERIES, OUTCOMES
 from services.audit.timeline import instant
 
@@ -89,10 +89,11 @@ async def _add_stages(connection: Connection, stages: Sequence[StageReached]) ->
 async def _add_rejections(connection: Connection, outcomes: Sequence[bytes]) -> None:
     rows: list[tuple[object, ...]] = []
     for value in outcomes:
-        document = parse_object(value)
+        sealed = Statement.from_bytes(value).document
+        document = parse_object(sealed)
         if document.get("outcome") == REJECTION:
             names = (str(document.get(name)) for name in ("source", "id", "code"))
-            rows.append((hashlib.sha256(value).digest(), *names, value))
+            rows.append((hashlib.sha256(sealed).digest(), *names, sealed))
     if rows:
         await connection.execute(_ADD_REJECTIONS, [*map(list, zip(*rows, strict=True))])
 

@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from contracts.canonical import Document, canonical, parse_object
-from contracts.disclosure import withheld
-from contracts.records import REJECTION, Record, Standing
+from contracts.records import REJECTION, Record, Standing, Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +66,12 @@ def rejected(value: bytes) -> Parcel | None:
 
     The same rejection, stated again, has the same bytes; another attempt under the same id is told again.
     """
-    document = parse_object(value)
+    sealed = Statement.from_bytes(value).document
+    document = parse_object(sealed)
     source = document.get("source")
     if document.get("outcome") != REJECTION or not isinstance(source, str):
         return None
-    return Parcel(source, hashlib.sha256(value).digest(), b'{"kind":"rejection","rejection":' + value + b"}")
+    return Parcel(source, hashlib.sha256(sealed).digest(), b'{"kind":"rejection","rejection":' + sealed + b"}")
 
 
 def _parcel(record: Record, agency: str, standing: Standing) -> Parcel:
@@ -83,14 +83,9 @@ def _body(record: Record, seen: Document) -> Document:
     if seen.get("stub"):
         return {"kind": "stub", "stub": seen}
     after = record.standing
-    body: Document = {
+    return {
         "kind": "event",
         "event": seen,
         "standing": {"status": after.status, "ended": after.ended, "moves": [*after.moves]},
+        "receipt": record.receipt,
     }
-    data = seen.get("data")
-    if isinstance(data, dict) and not withheld(data):
-        # The receipt names the unsalted digest of the whole content: beside a cut copy it would let one who guesses
-        # well find out what was withheld.
-        body["receipt"] = record.receipt
-    return body

@@ -16,7 +16,7 @@ from connectors.postgres.listen import Listener
 from connectors.postgres.pool import Pool
 from contracts.canonical import parse_object
 from contracts.errors import MalformedJson
-from contracts.records import HELD, OutcomeName
+from contracts.records import HELD, OutcomeName, Statement
 from services.gateway.together import Together
 
 log = structlog.stdlib.get_logger(__name__)
@@ -38,16 +38,20 @@ _OUTCOMES: Final[Mapping[str, OutcomeName]] = {"receipt": "receipt", "rejection"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a submission: `document` is the sealed outcome, the very bytes that the bus signed."""
+    """What became of a submission: `document` is the sealed outcome, the very bytes that the bus signed.
+
+    One that does not stand answers an attempt (a reused id, a forgery) and is not the outcome of that (source, id).
+    """
 
     key: Key
     name: OutcomeName
     code: str | None
     document: bytes
+    stands: bool = True
 
     @property
     def final(self) -> bool:
-        """Whether it stays."""
+        """Whether it answers the submission: what is held waits for an operator."""
         return self.name != HELD
 
 
@@ -61,14 +65,16 @@ class Known:
 
 def read_outcome(value: bytes) -> Outcome:
     """The outcome in a record of topic `outcomes`. Raises MalformedJson."""
-    document = parse_object(value)
-    source, id_, digest = (document.get(name) for name in ("source", "id", "digest"))
-    name, code = document.get("outcome"), document.get("code")
-    if not (isinstance(source, str) and isinstance(id_, str) and isinstance(digest, str) and isinstance(name, str)):
-        raise MalformedJson("an outcome names its source, id, digest and outcome")
+    statement = Statement.from_bytes(value)
+    document = parse_object(statement.document)
+    source, id_, name, code = (document.get(member) for member in ("source", "id", "outcome", "code"))
+    if not (isinstance(source, str) and isinstance(id_, str) and isinstance(name, str)):
+        raise MalformedJson("an outcome names its source, id and outcome")
     if name not in _OUTCOMES:
         raise MalformedJson(f"{name!r} is not an outcome")
-    return Outcome((source, id_, digest), _OUTCOMES[name], code if isinstance(code, str) else None, value)
+    key = (source, id_, statement.digest)
+    code = code if isinstance(code, str) else None
+    return Outcome(key, _OUTCOMES[name], code, statement.document, statement.stands)
 
 
 class Store:
@@ -96,12 +102,12 @@ class Store:
         """Store outcomes, in the order they came, and wake who waits for them in any process."""
         newest: dict[Key, Outcome] = {}
         for outcome in outcomes:
-            if outcome.key not in newest or not newest[outcome.key].final:
+            if outcome.key not in newest or not (newest[outcome.key].final and newest[outcome.key].stands):
                 newest[outcome.key] = outcome
         keys = sorted(newest)
         values = [newest[key] for key in keys]
-        names, codes = [item.name for item in values], [item.code for item in values]
-        await self._run(_SETTLE, (*_columns(keys), names, codes, [item.document for item in values]))
+        columns = zip(*((item.name, item.code, item.document, item.stands) for item in values), strict=True)
+        await self._run(_SETTLE, (*_columns(keys), *map(list, columns)))
 
     async def _recall(self, ids: Mapping[Id, None]) -> dict[Id, list[Outcome]]:
         found: dict[Id, list[Outcome]] = {}
@@ -191,8 +197,8 @@ def _columns(keys: Collection[Key]) -> tuple[list[str], list[str], list[str]]:
 
 
 def _outcome(row: TupleRow) -> Outcome:
-    source, id_, digest, name, code, document = row
-    return Outcome((source, id_, digest), name, code, document)
+    source, id_, digest, name, code, document, stands = row
+    return Outcome((source, id_, digest), name, code, document, stands)
 
 
 _ACCEPT: Final = """
@@ -204,30 +210,30 @@ _ACCEPT: Final = """
 
 _SETTLE: Final = """
     WITH settled AS (
-        INSERT INTO gateway.submissions AS s (source, id, digest, outcome, code, document)
-        SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[])
+        INSERT INTO gateway.submissions AS s (source, id, digest, outcome, code, document, stands)
+        SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[], %s::boolean[])
         ON CONFLICT (source, id, digest) DO UPDATE
-        SET outcome = EXCLUDED.outcome, code = EXCLUDED.code, document = EXCLUDED.document
-        WHERE s.outcome IS NULL OR s.outcome = 'held'
+        SET outcome = EXCLUDED.outcome, code = EXCLUDED.code, document = EXCLUDED.document, stands = EXCLUDED.stands
+        WHERE s.outcome IS NULL OR s.outcome = 'held' OR NOT s.stands
     )
     SELECT pg_notify('gateway_outcomes', '')
 """
 
 _FINAL: Final = """
-    SELECT s.source, s.id, s.digest, s.outcome, s.code, s.document
+    SELECT s.source, s.id, s.digest, s.outcome, s.code, s.document, s.stands
     FROM unnest(%s::text[], %s::text[]) AS k (source, id) JOIN gateway.submissions s USING (source, id)
-    WHERE s.outcome IN ('receipt', 'rejection')
+    WHERE s.outcome IN ('receipt', 'rejection') AND s.stands
 """
 
 _OUTCOMES_OF: Final = """
-    SELECT s.source, s.id, s.digest, s.outcome, s.code, s.document
+    SELECT s.source, s.id, s.digest, s.outcome, s.code, s.document, s.stands
     FROM unnest(%s::text[], %s::text[], %s::text[]) AS k (source, id, digest)
     JOIN gateway.submissions s USING (source, id, digest)
     WHERE s.outcome IS NOT NULL
 """
 
 _KNOWN: Final = """
-    SELECT slip, source, id, digest, outcome, code, document FROM gateway.submissions
+    SELECT slip, source, id, digest, outcome, code, document, stands FROM gateway.submissions
     WHERE source = %s AND id = %s
-    ORDER BY code IS NOT DISTINCT FROM 'id-reused', outcome IS NULL LIMIT 1
+    ORDER BY NOT stands, outcome IS NULL LIMIT 1
 """

@@ -22,7 +22,7 @@ from contracts.canonical import Document, canonical, parse_object, timestamp
 from contracts.codec import Event, content_digest, decode, decode_registered, verify_event
 from contracts.errors import ContractError, InvalidEvent, SignatureError
 from contracts.library import Contracts
-from contracts.records import HELD, RECEIPT, REJECTION, Record, held, receipt, rejection
+from contracts.records import HELD, RECEIPT, REJECTION, Record, Statement, held, receipt, rejection
 from contracts.signatures import SigningKey, seal, verify_seal
 from contracts.topics import EVENTS, OUTCOMES, SUBMISSIONS
 from services.kernel.kinds import lifecycles
@@ -143,7 +143,7 @@ class Decider:
 
     def _restate(self, submission: Submission, known: Outcome) -> None:
         if known.digest == submission.digest:
-            self._state(submission, known.document)
+            self._state(submission, known.document, stands=True)
             return
         detail = "this (source, id) was used for another content; a correction needs a new id"
         self._reject(submission, Rejection("id-reused", detail), stored=False)
@@ -218,7 +218,7 @@ class Decider:
         if stored:
             self._store(submission, REJECTION, sealed)
         else:
-            self._state(submission, sealed)
+            self._state(submission, sealed, stands=False)
 
     def hold(self, submission: Submission, reason: str) -> None:
         """Make `held` the outcome of a submission that could not be decided."""
@@ -231,10 +231,11 @@ class Decider:
         outcome = Outcome(submission.digest, name, document)  # type: ignore[arg-type]
         self._known[submission.key] = outcome
         self.decisions.outcomes[submission.key] = outcome
-        self._state(submission, document)
+        self._state(submission, document, stands=True)
 
-    def _state(self, submission: Submission, document: bytes) -> None:
-        message = Message(topic=OUTCOMES, key=submission.key[1].encode(), value=document)
+    def _state(self, submission: Submission, document: bytes, *, stands: bool) -> None:
+        statement = Statement(submission.digest, stands, document)
+        message = Message(topic=OUTCOMES, key=submission.key[1].encode(), value=statement.to_bytes())
         self.decisions.messages.append((submission.owner, message))
 
     def _context(self, submission: Submission) -> Context:

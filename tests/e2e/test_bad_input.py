@@ -137,6 +137,23 @@ async def test_wrong_check_digit_names_the_field(table: Table) -> None:
     assert "check digit" in error["detail"]
 
 
+async def test_one_exchange_has_one_spelling(table: Table) -> None:
+    """Another spelling of a UUID would be another key, for the same row."""
+    opened = new_event(table.minhang.key, story.sent, exchange=new_id(), case=story.CASE, home=table.stack.bus)
+    for spelling in (str(opened["exchange"]).upper(), str(opened["exchange"]).replace("-", ""), "urn:uuid:" + new_id()):
+        event = signed({**opened, "exchange": spelling}, table.minhang.key)
+        _, code, problem = await refused(table, table.minhang, event)
+        assert (code, problem["errors"][0]["pointer"]) == ("schema-violation", "/exchange")
+
+
+async def test_a_code_is_signed_in_the_form_in_which_it_is_kept(table: Table) -> None:
+    fact = story.sent.model_copy(update={"number": "闵城执移(2026)117号"})
+    event = new_event(table.minhang.key, fact, exchange=new_id(), case=story.CASE, home=table.stack.bus)
+    _, code, problem = await refused(table, table.minhang, event)
+    assert code == "schema-violation"
+    assert "闵城执移〔2026〕117号" in problem["errors"][0]["detail"]
+
+
 async def test_signatures_that_do_not_count(table: Table) -> None:
     event = new_event(table.minhang.key, story.sent, exchange=new_id(), case=story.CASE, home=table.stack.bus)
     stranger = new_key(story.MINHANG, f"{story.MINHANG}.999")

@@ -11,7 +11,7 @@ from connectors.kafka.producer import Message
 from connectors.kafka.settings import KafkaSettings
 from contracts.canonical import canonical, timestamp
 from contracts.deliveries import Stage, StageReached
-from contracts.records import Record
+from contracts.records import Record, Statement
 from services.audit.app import SCHEMA, Audit, build
 from services.audit.compare import compare
 from services.audit.writer import Writer
@@ -87,8 +87,10 @@ async def test_events_equal_the_store_byte_for_byte(around: Runtime, forwarded: 
 
 
 async def test_stages_and_rejections_are_written_once(around: Runtime, forwarded: list[Record]) -> None:
-    rejection = ("outcomes", canonical({"outcome": "rejection", "source": MINHANG, "id": "e", "code": "illegal-move"}))
-    receipt = ("outcomes", canonical({"outcome": "receipt", "source": MINHANG, "id": "f"}))
+    refused = canonical({"outcome": "rejection", "source": MINHANG, "id": "e", "code": "illegal-move"})
+    rejection = ("outcomes", Statement("sha-256:0", stands=True, document=refused).to_bytes())
+    registered = canonical({"outcome": "receipt", "source": MINHANG, "id": "f"})
+    receipt = ("outcomes", Statement("sha-256:1", stands=True, document=registered).to_bytes())
     for _ in range(2):
         await take_in(around, forwarded[:1], [stage(forwarded[0], QINGPU)] * 2 + [rejection, rejection, receipt])
     async with around.pool.connection() as connection:

@@ -70,7 +70,12 @@ def afresh(records: Sequence[Record]) -> list[Record]:
 
 
 def a_rejection(code: str = "illegal-move", id_: str = "e1") -> bytes:
-    return canonical(seal({"outcome": "rejection", "source": MINHANG, "id": id_, "code": code}, key(BUS)))
+    return stated(seal({"outcome": "rejection", "source": MINHANG, "id": id_, "code": code}, key(BUS)))
+
+
+def stated(outcome: Document) -> bytes:
+    """The outcome as it lies on its topic."""
+    return Statement("sha-256:0", stands=True, document=canonical(outcome)).to_bytes()
 
 
 async def test_every_party_in_order_once(around: Runtime, forwarded: list[Record]) -> None:
@@ -98,8 +103,8 @@ async def test_a_party_that_joins_gets_the_history_from_the_store(around: Runtim
 async def test_rejections_come_once_and_to_their_submitter(around: Runtime) -> None:
     worker = Worker(around)
     first, second = a_rejection(), a_rejection("no-agreement")
-    foreign = canonical({"outcome": "rejection", "source": "999999-zz", "id": "x"})
-    receipt = canonical({"outcome": "receipt", "source": MINHANG, "id": "x"})
+    foreign = stated({"outcome": "rejection", "source": "999999-zz", "id": "x"})
+    receipt = stated({"outcome": "receipt", "source": MINHANG, "id": "x"})
     await worker.take_in([first, foreign, receipt, first])
     await worker.take_in([second, first])
     assert [item["rejection"]["code"] for item in await worker.items(MINHANG)] == ["illegal-move", "no-agreement"]

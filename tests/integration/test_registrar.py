@@ -23,7 +23,7 @@ from connectors.postgres.pool import open_pool
 from contracts.canonical import Document, canonical, parse_object
 from contracts.codec import dump, sign_event
 from contracts.library import Library
-from contracts.records import slip
+from contracts.records import Statement, slip
 from contracts.signatures import SigningKey, seal
 from events.fact import Fact
 from services.cli import story
@@ -85,8 +85,9 @@ class Bench:
 
     def published(self, topic: str, *ids: JsonValue) -> list[bytes]:
         """What is on a topic about these events, in order."""
-        found = read_all(self.runtime.kafka, topic)
-        values = [item.value for item in found if item.value is not None]
+        values = [item.value for item in read_all(self.runtime.kafka, topic) if item.value is not None]
+        if topic == "outcomes":
+            values = [Statement.from_bytes(value).document for value in values]
         return [value for value in values if (parse_object(value).get("event") or parse_object(value))["id"] in ids]  # type: ignore[index,call-overload]
 
 

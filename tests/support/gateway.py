@@ -8,7 +8,7 @@ async with running(kafka, database, folder) as rig:
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,8 @@ from connectors.http.server import Limits, Server
 from connectors.kafka.reader import read_all
 from connectors.kafka.settings import KafkaSettings
 from contracts.canonical import Document, canonical
-from contracts.records import held, receipt, rejection
+from contracts.codec import content_digest
+from contracts.records import Statement, held, receipt, rejection
 from contracts.signatures import seal
 from contracts.topics import OUTCOMES
 from services.gateway.app import SCHEMA, Gateway
@@ -60,11 +61,12 @@ class Rig:
         async with self.session.request(method, self.url + path, **options) as response:
             return Answer(response.status, await response.read(), response.headers)
 
-    async def state(self, document: Mapping[str, Any]) -> bytes:
-        """Seal an outcome and put it on its topic; the bytes."""
-        value = canonical(seal(document, self.runtime.bus_key))
-        await self.runtime.producer.send(OUTCOMES, str(document["id"]).encode(), value)
-        return value
+    async def state(self, stated: "Stated") -> bytes:
+        """Seal an outcome and put it on its topic; the bytes of the outcome."""
+        sealed = canonical(seal(stated.outcome, self.runtime.bus_key))
+        statement = Statement(content_digest(stated.about), stated.outcome.get("code") != "id-reused", sealed)
+        await self.runtime.producer.send(OUTCOMES, str(stated.about["id"]).encode(), statement.to_bytes())
+        return sealed
 
     async def submitted(self, id_: object) -> list[dict[str, Any]]:
         """What is on Kafka under this event id, in order, seen by another library."""
@@ -88,18 +90,27 @@ def opening(exchange: str | None = None, **attributes: Any) -> Document:
     return event(MINHANG, sent, exchange=exchange or new_exchange(), **attributes)
 
 
-def a_receipt(document: Document, sequence: int = 1) -> Document:
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """An outcome, not yet sealed, and the event that it is about."""
+
+    about: Document
+    outcome: Document
+
+
+def a_receipt(document: Document, sequence: int = 1) -> Stated:
     times = {"acceptedtime": ACCEPTED, "recordedtime": ACCEPTED}
-    return receipt({**document, "sequence": sequence, **times}, BUS, BUS)
+    return Stated(document, receipt({**document, "sequence": sequence, **times}, BUS, BUS))
 
 
-def a_rejection(document: Document, code: str = "illegal-move") -> Document:
+def a_rejection(document: Document, code: str = "illegal-move") -> Stated:
     members: Document = {"status": "closed", "legal_moves": ["corrected"]}
-    return rejection(document, BUS, ACCEPTED, code=code, detail="it cannot follow", members=members)
+    rejected = rejection(document, BUS, ACCEPTED, code=code, detail="it cannot follow", members=members)
+    return Stated(document, rejected)
 
 
-def a_hold(document: Document) -> Document:
-    return held(document, BUS, ACCEPTED, "waits for an operator")
+def a_hold(document: Document) -> Stated:
+    return Stated(document, held(document, BUS, ACCEPTED, "waits for an operator"))
 
 
 async def eventually(look: Callable[[], Awaitable[T | None]], seconds: float = 15) -> T:

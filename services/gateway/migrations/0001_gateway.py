@@ -22,6 +22,7 @@ def upgrade() -> None:
             outcome text CHECK (outcome IN ('receipt', 'rejection', 'held')),
             code text,
             document bytea,
+            stands boolean NOT NULL DEFAULT true,
             PRIMARY KEY (source, id, digest),
             CHECK ((outcome IS NULL) = (document IS NULL))
         ) WITH (fillfactor = 80);

@@ -490,7 +490,7 @@ def evolutions(draw: st.DrawFn) -> tuple[Schema, Schema, list[Any]]:
 
 
 SLOW = settings(
-    max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 

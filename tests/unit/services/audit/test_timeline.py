@@ -83,7 +83,7 @@ def test_a_reader_gets_its_copies_and_is_told_what_is_withheld(forwarded: list[R
     assert whole["withheld"] == []
     assert whole["receipt"] == forwarded[0].receipt
     assert "/data/circumstances/parties/persons/0/name" in cut["withheld"]
-    assert "receipt" not in cut
+    assert cut["receipt"] == forwarded[0].receipt
 
 
 def test_copies_are_cut_by_the_newest_standing(forwarded: list[Record]) -> None:

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from contracts.codec import verify_event
+from contracts.codec import content_digest, verify_event
 from contracts.disclosure import withheld
-from contracts.records import Record
+from contracts.records import Record, Statement
 from services.delivery.copies import Copy, Parcel, copies, needs_history, rejected
 from tests.support.factory import TIME, world
 from tests.support.play import CITY, JUSTICE, MINHANG, QINGPU, XUHUI, Play
@@ -78,11 +78,13 @@ def test_a_copy_is_cut_to_what_its_reader_may_see_and_still_verifies(forwarded: 
     )
 
 
-def test_a_receipt_comes_with_whole_copies_only(forwarded: list[Record]) -> None:
-    """It names an unsalted digest of the content."""
+def test_a_receipt_comes_with_every_copy_and_does_not_undo_the_salting(forwarded: list[Record]) -> None:
+    """A digest without salt of the whole content would let one who guesses find out what was withheld."""
     parcels = copies(forwarded, [], {})
     assert item(parcels, MINHANG, 1)["receipt"] == forwarded[0].receipt
-    assert "receipt" not in item(parcels, JUSTICE, 1)
+    receipt = item(parcels, JUSTICE, 1)["receipt"]
+    assert receipt == forwarded[0].receipt
+    assert content_digest(forwarded[0].event) not in receipt.values()
 
 
 def test_an_item_says_where_the_exchange_stands_after_it(forwarded: list[Record]) -> None:
@@ -100,8 +102,8 @@ def test_a_stub_says_that_there_is_an_event_and_nothing_else(forwarded: list[Rec
 
 
 def test_a_rejection_keeps_its_bytes() -> None:
-    value = b'{"outcome": "rejection", "source": "310112-cg", "code": "illegal-move"}'
-    parcel = rejected(value)
+    value = b'{"code":"illegal-move","outcome":"rejection","source":"310112-cg"}'
+    parcel = rejected(Statement("sha-256:0", stands=True, document=value).to_bytes())
     assert parcel is not None
     assert parcel.agency == MINHANG
     assert value in parcel.item("here")
@@ -110,7 +112,7 @@ def test_a_rejection_keeps_its_bytes() -> None:
 
 @pytest.mark.parametrize("value", [b'{"outcome":"receipt","source":"310112-cg"}', b'{"outcome":"rejection"}'])
 def test_other_outcomes_are_no_items(value: bytes) -> None:
-    assert rejected(value) is None
+    assert rejected(Statement("sha-256:0", stands=True, document=value).to_bytes()) is None
 
 
 def test_nobody_outside_gets_anything(forwarded: list[Record]) -> None:

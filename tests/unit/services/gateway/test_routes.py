@@ -6,10 +6,11 @@ import pytest
 
 from contracts.canonical import canonical
 from contracts.errors import MalformedJson
+from contracts.records import Statement
 from services.gateway.outcomes import Outcome, read_outcome
 from services.gateway.routes import MAX_WAIT, preferred_wait, rejected
 
-REJECTION = canonical(
+SEALED = canonical(
     {
         "outcome": "rejection",
         "source": "310112-cg",
@@ -21,6 +22,7 @@ REJECTION = canonical(
         "legal_moves": ["corrected"],
     }
 )
+REJECTION = Statement("sha-256:0", stands=True, document=SEALED).to_bytes()
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,7 @@ def test_rejection_is_in_its_problem_byte_for_byte() -> None:
     problem = rejected(read_outcome(REJECTION))
     assert problem.status == 409
     body = problem.body("en")
-    assert REJECTION in body
+    assert SEALED in body
     document = json.loads(body)
     assert document["type"] == "urn:liandong:problem:illegal-move"
     assert (document["status"], document["rejection"]["status"]) == (409, "closed")
@@ -56,7 +58,7 @@ def test_rejection_is_in_its_problem_byte_for_byte() -> None:
 
 
 def test_outcome_keeps_its_bytes() -> None:
-    assert read_outcome(REJECTION) == Outcome(("310112-cg", "1", "sha-256:0"), "rejection", "illegal-move", REJECTION)
+    assert read_outcome(REJECTION) == Outcome(("310112-cg", "1", "sha-256:0"), "rejection", "illegal-move", SEALED)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +67,8 @@ def test_outcome_keeps_its_bytes() -> None:
         b"",
         b"[]",
         b"{}",
-        canonical({"outcome": "receipt", "source": "a", "id": "b"}),
+        SEALED,
+        Statement("sha-256:0", stands=True, document=canonical({"outcome": "receipt", "source": "a"})).to_bytes(),
         REJECTION.replace(b"rejection", b"maybe"),
     ],
 )
