@@ -14,9 +14,9 @@ import pytest
 from connectors.kafka.producer import Message
 from connectors.kafka.reader import read_all
 from connectors.kafka.settings import KafkaSettings
-from contracts.canonical import canonical
+from contracts.canonical import Document, canonical
 from contracts.deliveries import StageReached
-from contracts.records import Record
+from contracts.records import Record, Statement
 from contracts.signatures import seal
 from services.delivery.app import SCHEMA, Delivery, build
 from services.delivery.inboxes import Inboxes
