@@ -213,7 +213,7 @@ def _passes(error: Exception) -> bool:
 def _recalled(submission: Submission, outcomes: Sequence[Outcome]) -> Answer | None:
     """The outcome of the very same content, or the refusal of another content under a settled id."""
     same = next((outcome for outcome in outcomes if outcome.key == submission.key), None)
-    if same is None and outcomes:
+    if same is None and any(outcome.stands for outcome in outcomes):
         return ProblemError(ID_REUSED, "this (source, id) was used for another content; a correction needs a new id")
     return same
 

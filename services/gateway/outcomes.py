@@ -90,7 +90,7 @@ class Store:
         return await self._accepting.ask(slips)
 
     async def final(self, ids: Collection[Id]) -> dict[Id, list[Outcome]]:
-        """The final outcomes of these (source, id), whatever their content."""
+        """The final outcomes of these (source, id), whatever their content, refusals of a reused id too."""
         return await self._recalling.ask(dict.fromkeys(ids))
 
     async def _accept(self, slips: Mapping[Key, bytes]) -> dict[Key, bytes]:
@@ -222,7 +222,7 @@ _SETTLE: Final = """
 _FINAL: Final = """
     SELECT s.source, s.id, s.digest, s.outcome, s.code, s.document, s.stands
     FROM unnest(%s::text[], %s::text[]) AS k (source, id) JOIN gateway.submissions s USING (source, id)
-    WHERE s.outcome IN ('receipt', 'rejection') AND s.stands
+    WHERE s.outcome IN ('receipt', 'rejection') AND (s.stands OR s.code = 'id-reused')
 """
 
 _OUTCOMES_OF: Final = """

@@ -286,8 +286,21 @@ def legal_moves(lifecycle: Lifecycle[S], state: S, role: Role | None) -> list[st
     """The facts that an agency in this role may state now, by their names."""
     own = [fact for fact in lifecycle.transitions[state.status] if role in lifecycle.speakers[fact]]
     ended = lifecycle.ended(state.status)
-    shared = [fact for fact, rule in COMMON.items() if role in rule.speakers and (rule.after_end or not ended)]
+    shared = [
+        fact
+        for fact, rule in COMMON.items()
+        if role in rule.speakers and (rule.after_end or not ended) and _asked_for(state, fact)
+    ]
     return sorted(fact.name() for fact in (own + shared if state.status != UNOPENED else own))
+
+
+def _asked_for(state: State, fact: type[Fact]) -> bool:
+    """Whether an answer has something to answer."""
+    if fact is common.WithdrawalRefused:
+        return state.withdrawal is not None
+    if fact in {common.ExtensionGranted, common.ExtensionRefused}:
+        return state.extension is not None
+    return True
 
 
 def _agreements(state: State, context: Context) -> list[Agreement]:

@@ -8,7 +8,7 @@ Pure decisions are made by `Decider`, which holds what a batch knows; everything
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -112,6 +112,7 @@ class Decider:
         contracts: Contracts,
         bus_key: SigningKey,
         now: datetime,
+        tolerance: timedelta,
         events_topic: str,
         known: dict[SubmissionKey, Outcome],
         threads: dict[ExchangeKey, Thread],
@@ -120,6 +121,7 @@ class Decider:
         self._contracts = contracts
         self._key = bus_key
         self._now = now
+        self._tolerance = tolerance
         self._events_topic = events_topic
         self._known = known
         self.threads = threads
@@ -165,6 +167,10 @@ class Decider:
         if signer != event.envelope.source:
             detail = f"signed by {signer}, but its source is {event.envelope.source}"
             self._reject(submission, Rejection("source-mismatch", detail), stored=False)
+            return None
+        if event.envelope.time > submission.acceptedtime + self._tolerance:
+            detail = f"{event.envelope.time.isoformat()} is ahead of {submission.accepted}, when the bus took it"
+            self._reject(submission, Rejection("time-in-future", detail))
             return None
         return event
 
@@ -348,6 +354,7 @@ class Registrar:
             contracts=contracts,
             bus_key=self._runtime.bus_key,
             now=self._clock(),
+            tolerance=self._runtime.settings.future_tolerance,
             events_topic=f"{EVENTS}.{self.service}",
             known=known,
             threads=threads,

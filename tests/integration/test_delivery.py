@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
+from pydantic import JsonValue
 
 from connectors.kafka.producer import Message
 from connectors.kafka.reader import read_all
@@ -69,8 +70,9 @@ def afresh(records: Sequence[Record]) -> list[Record]:
     return [moved(record, exchange) for record in records]
 
 
-def a_rejection(code: str = "illegal-move", id_: str = "e1") -> bytes:
-    return stated(seal({"outcome": "rejection", "source": MINHANG, "id": id_, "code": code}, key(BUS)))
+def a_rejection(code: str = "illegal-move", id_: str = "e1", **members: JsonValue) -> bytes:
+    outcome: Document = {"outcome": "rejection", "source": MINHANG, "id": id_, "code": code, **members}
+    return stated(seal(outcome, key(BUS)))
 
 
 def stated(outcome: Document) -> bytes:
@@ -263,7 +265,7 @@ async def test_a_stopping_service_answers_those_who_wait(around: Runtime) -> Non
 async def test_pages_are_bounded_in_bytes(around: Runtime, forwarded: list[Record]) -> None:
     worker = Worker(around)
     for number in range(6):
-        await worker.take_in([a_rejection(id_=str(number))[:-1] + b',"padding":"' + b"x" * 3_000_000 + b'"}'])
+        await worker.take_in([a_rejection(id_=str(number), padding="x" * 3_000_000)])
     inbox = await worker.inboxes.inbox(MINHANG)
     page = await worker.inboxes.page(inbox, 0, 100)
     assert (len(page.items), page.more) == (3, True)

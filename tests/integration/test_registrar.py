@@ -220,3 +220,11 @@ async def test_a_record_that_no_gateway_wrote_is_poison(bench: Bench) -> None:
         with pytest.raises(Exception, match=r"submission|slip"):
             await bench.registrar().handle([broken])
     assert await bench.store.outcomes([(story.MINHANG, str(document["id"]))]) == {}
+
+
+async def test_a_time_in_the_future_is_the_registrar_s_rule_too(bench: Bench) -> None:
+    document = bench.event(
+        story.MINHANG, story.sent, new_id(), case=story.CASE, home=BUS, time="2099-01-01T00:00:00+08:00"
+    )
+    await bench.registrar().handle([bench.record(document)])
+    assert (await bench.outcome(document))["code"] == "time-in-future"
