@@ -27,6 +27,9 @@ LOOPBACK: Final = "127.0.0.1"
 # range can connect to itself and so keep a restarted server from its own port.
 PORTS: Final = range(20_000, 30_000)
 
+_HANDED_OUT: Final[set[int]] = set()
+"""A port is free until its server has started: without this, two servers could be given the same one."""
+
 _LAUNCH: Final = Path(__file__).with_name("_launch.py")
 _TAIL_BYTES: Final = 16_384
 
@@ -141,9 +144,10 @@ def tail(log: Path, lines: int = 20) -> str:
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nobody uses now. Raises EngineError if none is found."""
+    """A TCP port on loopback that nobody uses now and no caller got before. Raises EngineError if none is found."""
     for port in random.sample(PORTS, k=200):
-        if port_is_free(port):
+        if port not in _HANDED_OUT and port_is_free(port):
+            _HANDED_OUT.add(port)
             return port
     message = f"no free TCP port between {PORTS.start} and {PORTS.stop}; close some programs"
     raise EngineError(message)

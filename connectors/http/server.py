@@ -6,9 +6,10 @@
     await server.stop()        # stops accepting, lets running requests finish
 
 Every answer carries `X-Request-Id`, which is also in every line that is logged while the request is handled, and
-each request is one line in the log. What callers may cost is bounded by `Limits`: a head that does not arrive in time
-closes the connection, a body that is too large is 413 (at once, where Content-Length says so) and one that does not
-arrive in time 408. Handlers read bodies with `read_body` and nothing else, and wait for something with `patient`.
+each request that fails is one line in the log. What callers may cost is bounded by `Limits`: a head that does not
+arrive in time closes the connection, a body that is too large is 413 (at once, where Content-Length says so) and one
+that does not arrive in time 408. Handlers read bodies with `read_body` and nothing else, and wait for something with
+`patient`.
 """
 
 import asyncio
@@ -211,7 +212,8 @@ async def _observe(request: web.Request, handler: Handler) -> web.StreamResponse
     structlog.contextvars.bind_contextvars(request=request_id)
     response = await handler(request)
     milliseconds = round((time.perf_counter() - begun) * 1000, 1)
-    say = log.debug if request.path in _PROBES else log.info
+    # What went well is logged by the handler, with the event's own names; this line would only repeat it.
+    say = log.debug if request.path in _PROBES or response.status < 400 else log.info
     say("http", method=request.method, path=request.path, status=response.status, ms=milliseconds)
     return response
 

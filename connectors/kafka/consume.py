@@ -134,7 +134,7 @@ class Consumer:
         dead_letter_topic: str = "dead-letters",
         batch: int = 500,
         batch_bytes: int = 8 * 1024 * 1024,
-        within: timedelta = timedelta(milliseconds=5),
+        within: timedelta = timedelta(milliseconds=20),
         limit: Limit | None = None,
         backoff: Backoff | None = None,
         patience: timedelta = timedelta(seconds=120),

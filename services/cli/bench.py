@@ -60,20 +60,20 @@ def ingest(events: int, say: Say) -> dict[str, Any]:
 
 async def _ingest(stack: Stack, sender: SigningKey, events: int, say: Say) -> dict[str, Any]:
     say(f"signing {events} submissions …")
-    submissions = [_submission(stack, sender) for _ in range(events)]
+    submissions = [submission(stack, sender) for _ in range(events)]
     values = [canonical(submission) for submission in submissions]
     rates = await _baselines(stack, values, say)
     warm, rest = submissions[: events // 10], submissions[events // 10 :]
     half = len(rest) // 2
-    async with _clients(stack, sender) as clients:
-        await _fly(stack, clients, warm, None, 1)
+    async with clients(stack, sender) as opened:
+        await fly(stack, opened, warm, None, 1)
         say("the bus, saturated, one event a request …")
-        single = await _fly(stack, clients, rest[:half], None, 1)
+        single = await fly(stack, opened, rest[:half], None, 1)
         rates["bus"] = _rate(single, half)
         say("the bus, at half of that rate, for the latency …")
-        paced = await _fly(stack, clients, [_submission(stack, sender) for _ in range(half)], rates["bus"] / 2, 1)
+        paced = await fly(stack, opened, [submission(stack, sender) for _ in range(half)], rates["bus"] / 2, 1)
         say(f"the bus, saturated, batches of {BATCH} …")
-        batched = await _fly(stack, clients, rest[half:], None, BATCH)
+        batched = await fly(stack, opened, rest[half:], None, BATCH)
         rates["bus_batched"] = _rate(batched, len(rest) - half)
     return {
         "events": events,
@@ -88,7 +88,8 @@ async def _ingest(stack: Stack, sender: SigningKey, events: int, say: Say) -> di
     }
 
 
-def _submission(stack: Stack, sender: SigningKey) -> Document:
+def submission(stack: Stack, sender: SigningKey) -> Document:
+    """A transfer letter that opens an exchange of its own."""
     return new_event(sender, story.sent, exchange=new_id(), case=story.CASE, home=stack.bus)
 
 
@@ -114,12 +115,13 @@ def _faust(stack: Stack, count: int) -> float:
 
 
 @asynccontextmanager
-async def _clients(stack: Stack, sender: SigningKey) -> AsyncGenerator[list[AgencyClient]]:
+async def clients(stack: Stack, sender: SigningKey) -> AsyncGenerator[list[AgencyClient]]:
+    """Clients of one agency, each with connections of its own."""
     async with AsyncExitStack() as opened:
         yield [await opened.enter_async_context(AgencyClient(stack.url, sender, stack.bus)) for _ in range(CLIENTS)]
 
 
-async def _fly(
+async def fly(
     stack: Stack, clients: Sequence[AgencyClient], submissions: Sequence[Document], rate: float | None, size: int
 ) -> Flight:
     """Submit all, by all clients at once, at most at a rate; return when the audit shows all."""
