@@ -2,7 +2,7 @@
 
 What Faust does for us: it joins the group, rebalances, keeps the connection and its heartbeats in a
 thread of their own (so that work in the event loop cannot get the process thrown out), fetches, and
-holds back when the buffer is full. What it is not trusted with (design/pitfalls.md), and how that
+holds back when the buffer is full. What it is not trusted with, and how that
 is kept out:
 
 - Acknowledging. Faust acknowledges an event whose handling raised, an event that it skipped during
