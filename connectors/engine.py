@@ -160,7 +160,12 @@ class Engine(ABC):
             raise EngineError(message)
 
     def _take_data_folder(self) -> None:
-        """Hold a lock on the folder, so that a second owner is told instead of corrupting it."""
+        """Hold a lock on the folder, so that a second owner is told instead of corrupting it.
+
+        It is held already where the engine ended by itself and is started again.
+        """
+        if self._claim is not None:
+            return
         self.data.mkdir(parents=True, exist_ok=True)
         # Closed by the kernel however we end, and never inherited by children.
         claim = (self.data / "owner").open("a+", encoding="utf-8")

@@ -4,6 +4,7 @@ Real processes, the real broker and the real database; the bus's own supervision
 """
 
 import asyncio
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -67,8 +68,9 @@ def killers(stack: Stack) -> list[tuple[str, Callable[[], None]]]:
     return [
         ("gateway", lambda: kill(stack.children["gateway"])),
         ("transfers", lambda: kill(stack.children["transfers"])),
-        ("kafka", kafka.kill),
-        ("postgres", postgres.kill),
+        # By their process ids, as the kernel would: the objects that started them are not told.
+        ("kafka", lambda: os.kill(kafka.pid, signal.SIGKILL)),
+        ("postgres", lambda: os.kill(postgres.pid, signal.SIGKILL)),
         ("audit", lambda: kill(stack.children["audit"])),
     ]
 

@@ -1,6 +1,7 @@
 """The embedded engines: what they keep, what they survive, and that nothing of them stays behind."""
 
 import asyncio
+import os
 import re
 import signal
 import subprocess
@@ -216,3 +217,13 @@ def test_every_test_has_its_own_database(database: str) -> None:
         row = connection.execute("SELECT current_database()").fetchone()
     assert row
     assert database.endswith(row[0])
+
+
+@pytest.mark.parametrize("engine", [EmbeddedKafka, EmbeddedPostgres])
+def test_an_engine_that_was_killed_by_others_starts_again(engine: type[Engine], folder: Path) -> None:
+    """A full disk, the kernel's out-of-memory killer: nobody tells the object that owns it."""
+    with engine(folder / "data") as running:
+        os.kill(running.pid, signal.SIGKILL)
+        assert wait_until(lambda: not running.running, 10)
+        running.start()
+        assert running.running
