@@ -4,16 +4,18 @@ document  = the JSON object of a CloudEvent, as submitted or registered
 Event     = a document that keeps to its schema, with its typed envelope and fact
 """
 
-from collections.abc import Callable, Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import get_args
+from typing import Final, get_args
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from contracts import codes
 from contracts.canonical import Document, canonical, digest
+from contracts.codes import CodeSystem
 from contracts.disclosure import blinded, cut, parts_of, require_salts, salted
 from contracts.errors import CodeError, DisclosureError, InvalidEvent, SignatureError, Violation
 from contracts.signatures import SIGNATURE, Keyring, SigningKey, verify
@@ -21,6 +23,9 @@ from events.envelope import BUS_ATTRIBUTES, SALTS, Envelope, RegisteredEnvelope
 from events.fact import Fact
 from events.fields import Coded, FieldClass
 from events.registry import COMMON_KIND, facts, kind_of, kinds
+
+_SUSPICIOUS: Final = re.compile(rb"\\[ubf]|\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xaa-\xae]|\xe2\x81[\xa6-\xa9]")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +118,7 @@ def fact_type(type_: JsonValue) -> type[Fact]:
     """The class of a type on the wire. Raises InvalidEvent `type-unknown`."""
     fact = facts().get(type_) if isinstance(type_, str) else None
     if fact is None:
-        detail = f"{type_!r} is not an event type of this bus; GET /v1/contracts/schemas lists them"
+        detail = f"{str(type_)[:128]!r} is not an event type of this bus; GET /v1/contracts/schemas lists them"
         raise InvalidEvent("type-unknown", [Violation("/type", "type-unknown", detail)])
     return fact
 
@@ -126,6 +131,7 @@ def dump(fact: Fact) -> dict[str, JsonValue]:
 def _decode(document: Document, envelope_type: type[Envelope]) -> Event:
     fact_class = fact_type(document.get("type"))
     envelope, violations = _envelope(document, envelope_type)
+    violations += _unprintable(document)
     fact: Fact | None = None
     data = document.get("data")
     if isinstance(data, dict):
@@ -162,6 +168,25 @@ def _fact(fact_class: type[Fact], data: Document) -> tuple[Fact | None, list[Vio
     except DisclosureError as error:
         violations.append(Violation(f"/data{error.pointer}", "salts", str(error)))
     return fact, violations
+
+
+def _unprintable(document: Document) -> list[Violation]:
+    """Every string with a control character in it: databases, terminals and papers take them for something else."""
+    # Escapes and a few UTF-8 sequences betray them in the bytes, so that a clean document is not walked.
+    if _SUSPICIOUS.search(canonical(document)) is None:
+        return []
+    return list(_control_characters(document, ""))
+
+
+def _control_characters(value: JsonValue, pointer: str) -> Iterator[Violation]:
+    if isinstance(value, str) and _CONTROL.search(value):
+        yield Violation(pointer, "control-character", "control and text-direction characters are not allowed")
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _control_characters(item, f"{pointer}/{_escape(name)}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _control_characters(item, f"{pointer}/{index}")
 
 
 def _violations(error: ValidationError, prefix: str) -> list[Violation]:
@@ -214,7 +239,9 @@ def _wrong_code(system: str, value: object, pointer: str) -> list[Violation]:
         try:
             if isinstance(item, str) and (stored := codes.validate(system, item)) != item:
                 # What is signed is kept as it is, so it must be in the form in which it is kept.
-                found.append(Violation(pointer, "code-form", f"{system}: write it as {stored}"))
+                # The value itself may be personal, and what is wrong is also logged.
+                said = f"write it as {stored}" if system == CodeSystem.DOCUMENT_NUMBER else "not in its one form"
+                found.append(Violation(pointer, "code-form", f"{system}: {said}"))
         except CodeError as error:
             found.append(Violation(pointer, "code-invalid", str(error)))
     return found

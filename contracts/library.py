@@ -1,5 +1,6 @@
 """All contracts of a bus, packaged ones and the deployment's overlay, read again when a file changes."""
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from contracts.agreements import Agreement, Agreements
 from contracts.errors import UnusableContract
 from contracts.files import files, read
 from contracts.topics import Topics
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,9 @@ class Library:
         if stamps != self._seen:
             try:
                 self._contracts = load(self._overlay)
-            except UnusableContract:
-                # Half a file of a write under way: the next call sees it whole.
+            except (UnusableContract, OSError) as error:
+                # Half a file of a write under way: the next call sees it whole. A broken one is said each time.
+                log.warning("contracts stay as they were: %s", error)
                 return self._contracts
             self._seen = stamps
         return self._contracts
@@ -65,6 +69,6 @@ class Library:
         if self._overlay is None:
             return {}
         folders = ("agencies", "agreements", "topics")
-        return {
-            str(path): path.stat().st_mtime_ns for folder in folders for path in (self._overlay / folder).glob("*.yaml")
-        }
+        paths = [path for folder in folders for path in (self._overlay / folder).glob("*.yaml")]
+        # A file may go between the two looks; it is then no longer there.
+        return {str(path): path.stat().st_mtime_ns for path in paths if path.exists()}

@@ -135,9 +135,13 @@ def verify(signature: object, payload: bytes, keys: Keyring, at: datetime) -> st
 
 def _key_of(signature: str, keys: Keyring) -> PublicKey:
     try:
-        kid = jwt.get_unverified_header(signature).get("kid")
+        header = jwt.get_unverified_header(signature)
     except jwt.InvalidTokenError as error:
         raise SignatureError("the signature is not a detached JWS", "signature-malformed") from error
+    # A JWS that carries its own payload, such as a read token, must never pass for the signature of another.
+    if header.get("b64") is not False or signature.split(".")[1:2] != [""]:
+        raise SignatureError("the signature is not a detached JWS (b64: false)", "signature-malformed")
+    kid = header.get("kid")
     key = keys.key(kid) if isinstance(kid, str) else None
     if key is None:
         raise SignatureError(f"key {kid!r} is in no agency's contract", "key-unknown")

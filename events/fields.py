@@ -1,7 +1,8 @@
 """What a field of a fact can be marked with: its class (who may read it) and its code system."""
 
+import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Annotated
@@ -10,6 +11,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
@@ -17,6 +19,10 @@ from pydantic import (
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
+
+_RFC3339 = re.compile(
+    r"(?:19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})?"
+)
 
 
 class FieldClass(StrEnum):
@@ -53,7 +59,15 @@ REPORTER = Classified(FieldClass.REPORTER)
 SEALED = Classified(FieldClass.SEALED)
 
 
-def _whole_second_or_finer(value: AwareDatetime) -> AwareDatetime:
+def _rfc3339(value: object) -> object:
+    """CloudEvents asks for RFC 3339; pydantic would also take seconds since 1970, or refuse all strings when strict."""
+    if not (isinstance(value, datetime) or (isinstance(value, str) and _RFC3339.fullmatch(value))):
+        msg = "an instant as in 2026-11-16T14:00:00+08:00"
+        raise ValueError(msg)
+    return value
+
+
+def _whole_minutes(value: AwareDatetime) -> AwareDatetime:
     offset = value.utcoffset()
     if offset is None or offset % timedelta(minutes=1):
         msg = "the offset must be whole minutes"
@@ -84,8 +98,8 @@ AGENCY_PATTERN = r"^[0-9]{6}(?:[0-9]{3})?-[a-z][a-z0-9]{1,15}$"
 AgencyCode = Annotated[str, StringConstraints(pattern=AGENCY_PATTERN)]
 """单位代码: division (GB/T 2260, or the nine digits of a 街镇) + role, as in `310112-cg`."""
 
-Instant = Annotated[AwareDatetime, AfterValidator(_whole_second_or_finer)]
-"""An instant with its offset; a naive time is refused."""
+Instant = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_rfc3339), AfterValidator(_whole_minutes)]
+"""An instant of RFC 3339 with its offset; a naive time is refused."""
 
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^\S(?:.*\S)?$")]
 """One line of text, no space around it."""

@@ -154,6 +154,8 @@ def _bearer(request: web.Request) -> str:
     scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise TokenError("send Authorization: Bearer <token>, signed with your agency's key", "token-missing")
+    if not token.isascii():
+        raise TokenError("the token is not a JWT")
     return token.strip()
 
 

@@ -151,7 +151,7 @@ def _place(cursor: str, this_list: str) -> Place:
         place = Place(datetime.fromisoformat(opened), kind, str(UUID(exchange)))
     except (ValueError, MalformedJson) as error:
         raise _cursor_unknown() from error
-    if whose != this_list or _cursor(place, this_list) != cursor:
+    if whose != this_list or kind not in kinds() or _cursor(place, this_list) != cursor:
         raise _cursor_unknown()
     return place
 

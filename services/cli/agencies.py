@@ -9,7 +9,7 @@ from contracts.agencies import Agency, KeyEntry
 from contracts.errors import UnusableContract
 from contracts.files import files, read
 from contracts.signatures import SigningKey, load_private, new_key
-from services.kernel.keys import save_key
+from services.kernel.keys import key_files, save_key
 
 
 def new_agency(
@@ -31,11 +31,11 @@ def new_agency(
 
 def agency_key(code: str, keys: Path) -> SigningKey:
     """The newest private key of an agency in a folder. Raises FileNotFoundError."""
-    paths = sorted(keys.glob(f"{code}.*.pem"), key=lambda path: int(path.name.split(".")[-2]))
+    paths = key_files(keys, code)
     if not paths:
         message = f"no key of {code} in {keys}; make one: liandong agency new {code}"
         raise FileNotFoundError(message)
-    return load_private(code, paths[-1].name.removesuffix(".pem"), paths[-1].read_bytes())
+    return load_private(code, paths[0].name.removesuffix(".pem"), paths[0].read_bytes())
 
 
 def _known(code: str, contracts: Path) -> Agency | None:

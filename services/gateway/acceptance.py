@@ -177,7 +177,7 @@ class Acceptance:
             value=canonical({"event": document, "slip": sealed}),
         )
         # Asked for before it is sent, so that no outcome can come in between.
-        outcome = self._waiting.outcome(submission.key) if wait else None
+        outcome = self._waiting.outcome(submission.key, accepted) if wait else None
         return _Sent(Accepted(submission, canonical(sealed), outcome), message)
 
     async def _keep(self, slips: Mapping[Key, bytes]) -> Mapping[Key, bytes]:

@@ -54,6 +54,12 @@ class Outcome:
         """Whether it answers the submission: what is held waits for an operator."""
         return self.name != HELD
 
+    def answers(self, accepted: str) -> bool:
+        """Whether this answers the attempt with that `acceptedtime`: one that does not stand answers its own only."""
+        if self.stands or self.code == ID_REUSED:
+            return True
+        return parse_object(self.document).get("acceptedtime") == accepted
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -160,7 +166,7 @@ class Waiting:
 
     def __init__(self, url: str, store: Store) -> None:
         self._store = store
-        self._waiters: dict[Key, set[asyncio.Future[Outcome]]] = {}
+        self._waiters: dict[Key, dict[asyncio.Future[Outcome], str]] = {}
         self.listener = Listener(url, "gateway_outcomes", self._wake)
 
     @property
@@ -168,18 +174,21 @@ class Waiting:
         """Whether PostgreSQL is known not to answer now."""
         return self.listener.trouble is not None
 
-    def outcome(self, key: Key) -> "asyncio.Future[Outcome] | None":
-        """The outcome of a submission; ask before it is sent, and cancel when no longer wanted. None: too many wait."""
+    def outcome(self, key: Key, accepted: str) -> "asyncio.Future[Outcome] | None":
+        """The outcome of a submission that is stamped `accepted`; ask before it is sent, cancel when no longer wanted.
+
+        None: too many wait.
+        """
         if len(self._waiters) >= MAX_WAITING:
             return None
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._waiters.setdefault(key, set()).add(future)
+        self._waiters.setdefault(key, {})[future] = accepted
         future.add_done_callback(lambda done: self._forget(key, done))
         return future
 
     def _forget(self, key: Key, future: "asyncio.Future[Outcome]") -> None:
-        waiters = self._waiters.get(key, set())
-        waiters.discard(future)
+        waiters = self._waiters.get(key, {})
+        waiters.pop(future, None)
         if not waiters:
             self._waiters.pop(key, None)
 
@@ -187,8 +196,8 @@ class Waiting:
         if not self._waiters:
             return
         for outcome in await self._store.outcomes(list(self._waiters)):
-            for future in list(self._waiters.get(outcome.key, ())):
-                if not future.done():
+            for future, accepted in list(self._waiters.get(outcome.key, {}).items()):
+                if not future.done() and outcome.answers(accepted):
                     future.set_result(outcome)
 
 

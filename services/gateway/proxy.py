@@ -61,7 +61,14 @@ class Proxy:
         body = await read_body(request, MAX_BODY) if request.can_read_body else None
         headers = _end_to_end(request.headers)
         headers[REQUEST_ID] = request[REQUEST]
-        target = self._url.join(URL(request.raw_path, encoded=True))
+        # Never from `raw_path`: a request target in absolute form would name another host.
+        target = URL.build(
+            scheme=self._url.scheme,
+            authority=self._url.raw_authority,
+            path=request.rel_url.raw_path,
+            query_string=request.rel_url.raw_query_string,
+            encoded=True,
+        )
         asked = asyncio.ensure_future(
             self._session.request(request.method, target, headers=headers, data=body, allow_redirects=False)
         )

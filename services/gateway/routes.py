@@ -77,7 +77,7 @@ class SubmissionRoutes:
         """Tell what is known of a submission of the caller's: state, slip if it was kept, outcome if there is one."""
         caller = await self._door.caller(request)
         id_ = request.match_info["id"]
-        known = await self._store.known(caller.agency, id_)
+        known = await self._store.known(caller.agency, id_) if id_.isprintable() else None
         if known is None:
             raise ProblemError("not-found", f"{caller.agency} has no submission {id_[:128]!r} here, or not yet")
         document: dict[str, object] = {"source": caller.agency, "id": id_, "state": "accepted"}

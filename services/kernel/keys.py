@@ -13,7 +13,7 @@ class KeyMissing(Exception):
 
 def load_key(folder: Path, agency: str, agencies: Agencies) -> SigningKey:
     """The newest private key of an agency whose public half is in its contract. Raises KeyMissing."""
-    for path in sorted(folder.glob(f"{agency}.*.pem"), reverse=True):
+    for path in key_files(folder, agency):
         kid = path.name.removesuffix(".pem")
         if path.stat().st_mode & 0o077:
             raise KeyMissing(f"{path} can be read by others; run: chmod 600 {path}")
@@ -24,6 +24,12 @@ def load_key(folder: Path, agency: str, agencies: Agencies) -> SigningKey:
     raise KeyMissing(
         f"no private key of {agency} in {folder} that its contract knows; make one: liandong agency new {agency}"
     )
+
+
+def key_files(folder: Path, agency: str) -> list[Path]:
+    """The key files of an agency, newest first: `<agency>.<number>.pem`."""
+    found = [path for path in folder.glob(f"{agency}.*.pem") if path.name.split(".")[-2].isdecimal()]
+    return sorted(found, key=lambda path: int(path.name.split(".")[-2]), reverse=True)
 
 
 def save_key(folder: Path, key: SigningKey) -> Path:

@@ -151,22 +151,26 @@ class Decider:
         self._reject(submission, Rejection("id-reused", detail), stored=False)
 
     def _authentic(self, submission: Submission) -> Event | None:
-        """The event, if its source signed it. A forgery is answered but never becomes the outcome of that id."""
+        """The event, if its source signed it. A forgery is answered but never becomes the outcome of that id.
+
+        What was held has its id already, and an operator's retry gives it an outcome for good.
+        """
+        stored = submission.key in self._known
         try:
             signer = verify_event(submission.document, self._contracts.agencies, submission.acceptedtime)
             event = decode(submission.document)
         except SignatureError as error:
-            self._reject(submission, Rejection(error.code, str(error)), stored=False)
+            self._reject(submission, Rejection(error.code, str(error)), stored=stored)
             return None
         except InvalidEvent as error:
             wrong: list[JsonValue] = [
                 {"pointer": item.pointer, "rule": item.rule, "detail": item.detail} for item in error.violations
             ]
-            self._reject(submission, Rejection(error.code, str(error), {"errors": wrong}), stored=False)
+            self._reject(submission, Rejection(error.code, str(error), {"errors": wrong}), stored=stored)
             return None
         if signer != event.envelope.source:
             detail = f"signed by {signer}, but its source is {event.envelope.source}"
-            self._reject(submission, Rejection("source-mismatch", detail), stored=False)
+            self._reject(submission, Rejection("source-mismatch", detail), stored=stored)
             return None
         if event.envelope.time > submission.acceptedtime + self._tolerance:
             detail = f"{event.envelope.time.isoformat()} is ahead of {submission.accepted}, when the bus took it"
@@ -292,12 +296,11 @@ class Registrar:
             for submission in submissions:
                 decider.settle(submission)
             await self._commit(decider.decisions)
-        except Fenced as error:
-            self._forget()
-            raise Transient(str(error)) from error
-        except BaseException:
+        except BaseException as error:
             # What was committed may be unpublished: the next attempt takes a new epoch and publishes it first.
             self._forget()
+            if isinstance(error, Fenced):
+                raise Transient(str(error)) from error
             raise
         self._remember(decider.threads)
 
@@ -319,14 +322,17 @@ class Registrar:
         except Unreadable as error:
             log.error("unreadable submission", record=str(record), reason=str(error))
             return
-        await self._own({submission.owner})
-        known = await self._store.outcomes([submission.key])
-        decider = self._new_decider(contracts, known, {})
-        decider.hold(submission, f"waits for an operator ({reason.error})")
         try:
+            await self._own({submission.owner})
+            known = await self._store.outcomes([submission.key])
+            decider = self._new_decider(contracts, known, {})
+            decider.hold(submission, f"waits for an operator ({reason.error})")
             await self._commit(decider.decisions)
-        except Fenced as error:
-            raise Transient(str(error)) from error
+        except BaseException as error:
+            self._forget()
+            if isinstance(error, Fenced):
+                raise Transient(str(error)) from error
+            raise
         log.error("held", **_names(submission), reason=str(reason))
 
     async def _own(self, owners: set[str]) -> None:

@@ -1,5 +1,6 @@
 """Bad input on the whole bus: each gets an answer of its own, and nothing is registered."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -144,6 +145,54 @@ async def test_one_exchange_has_one_spelling(table: Table) -> None:
         event = signed({**opened, "exchange": spelling}, table.minhang.key)
         _, code, problem = await refused(table, table.minhang, event)
         assert (code, problem["errors"][0]["pointer"]) == ("schema-violation", "/exchange")
+
+
+async def test_control_characters_are_refused_wherever_they_stand(table: Table) -> None:
+    """PostgreSQL takes no NUL, a terminal obeys ESC, and U+202E turns a name around."""
+    for case in ("a\x00b", "a\x1b[31mb", "a\u202eb"):
+        event = new_event(table.minhang.key, story.sent, exchange=new_id(), case=case, home=table.stack.bus)
+        _, code, problem = await refused(table, table.minhang, event)
+        assert (code, problem["errors"][0]["pointer"]) == ("schema-violation", "/case")
+    fact = story.transfer_receipted.model_copy(update={"receiver": "赵\x00签收"})
+    _, _, problem = await refused(table, table.qingpu, new_event(table.qingpu.key, fact, exchange=table.exchange))
+    assert ("/data/receiver", "control-character") in {(e["pointer"], e["rule"]) for e in problem["errors"]}
+
+
+async def test_a_time_is_an_instant_of_rfc_3339(table: Table) -> None:
+    opened = new_event(table.minhang.key, story.sent, exchange=new_id(), case=story.CASE, home=table.stack.bus)
+    for time in ("1700000000", "2024-01-01 00:00Z", "0001-01-01T00:00:00+14:00", 1700000000):
+        _, code, problem = await refused(table, table.minhang, signed({**opened, "time": time}, table.minhang.key))
+        assert (code, problem["errors"][0]["pointer"]) == ("schema-violation", "/time")
+
+
+async def test_what_is_said_of_a_wrong_identity_number_does_not_repeat_it(table: Table) -> None:
+    data = story.sent.model_dump(mode="json", exclude_none=True)
+    data["circumstances"]["parties"]["persons"] = [{"name": "示例", "identity_number": "11010519491231002x"}]
+    event = new_event(table.minhang.key, story.sent, exchange=new_id(), case=story.CASE, home=table.stack.bus)
+    _, code, problem = await refused(table, table.minhang, signed({**event, "data": data}, table.minhang.key))
+    assert code == "schema-violation"
+    assert "1949" not in str(problem)
+    assert "19491231" not in (table.stack.data / "logs" / "gateway.log").read_text()
+
+
+async def test_the_gateway_passes_requests_to_its_own_services_only(table: Table) -> None:
+    """A request target in absolute form names a host; the gateway must not go there."""
+    met = asyncio.Event()
+
+    async def elsewhere(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        met.set()
+        writer.close()
+
+    server = await asyncio.start_server(elsewhere, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        for target in (f"http://127.0.0.1:{port}/v1/inbox", "/v1/inbox/../../readyz"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", table.stack.ports.gateway)
+            writer.write(f"GET {target} HTTP/1.1\r\nHost: bus\r\nConnection: close\r\n\r\n".encode())
+            head = (await asyncio.wait_for(reader.read(), 10)).split(b"\r\n")[0]
+            writer.close()
+            assert head.split()[1] in {b"401", b"404"}, (target, head)
+    assert not met.is_set()
 
 
 async def test_a_code_is_signed_in_the_form_in_which_it_is_kept(table: Table) -> None:

@@ -5,6 +5,7 @@
 
 import secrets
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -228,3 +229,31 @@ async def test_a_time_in_the_future_is_the_registrar_s_rule_too(bench: Bench) ->
     )
     await bench.registrar().handle([bench.record(document)])
     assert (await bench.outcome(document))["code"] == "time-in-future"
+
+
+async def test_a_retry_gives_what_was_held_an_outcome_for_good(bench: Bench) -> None:
+    """Also when the signer's key counts no more by then: its dead letter is gone, so nobody else would."""
+    document = bench.opening()
+    held = bench.record({**document, "case": "changed after signing"})
+    registrar = bench.registrar()
+    await registrar.hold(held, Reason("Bug", "a fault of ours"))
+    again = replace(held, headers={OPERATOR: RETRY})
+    await registrar.handle([again])
+    assert (await bench.outcome(document))["code"] == "signature-invalid"
+
+
+async def test_a_held_outcome_that_was_not_published_leaves_with_the_next_attempt(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = bench.opening()
+    registrar = bench.registrar()
+
+    async def away(*_: object, **__: object) -> None:
+        raise KafkaUnavailable("away for now")
+
+    with monkeypatch.context() as dying:
+        dying.setattr(Producer, "send_all", away)
+        with pytest.raises(KafkaUnavailable):
+            await registrar.hold(bench.record(document), Reason("Bug", "a fault of ours"))
+    await registrar.hold(bench.record(document), Reason("Bug", "a fault of ours"))
+    assert [parse_object(value)["outcome"] for value in bench.published("outcomes", document["id"])] == ["held"]
