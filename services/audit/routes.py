@@ -8,6 +8,7 @@
 A party sees the exchanges that it is party to; about others it is told what it is told about none: 404.
 """
 
+import asyncio
 import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
@@ -43,6 +44,8 @@ class AuditRoutes:
         self._reader = reader
         self._door = door
         self._library = library
+        # A timeline is held whole while it is made, and may be large.
+        self._building = asyncio.Semaphore(2)
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """The routes."""
@@ -89,9 +92,10 @@ class AuditRoutes:
         caller = await self._door.caller(request)
         thread = await self._thread(request, caller.agency)
         key: Key = (thread.kind, thread.exchange)
-        records, stages = await self._reader.records([key]), await self._reader.stages([key])
         agencies = self._library.current().agencies
-        return json_response(exchange_timeline(records[key], stages[key], caller.agency, agencies))
+        async with self._building:
+            records, stages = await self._reader.records([key]), await self._reader.stages([key])
+            return json_response(exchange_timeline(records[key], stages[key], caller.agency, agencies))
 
     async def case_timeline(self, request: web.Request) -> web.Response:
         """All exchanges of a case that the caller is party to, step by step."""
@@ -102,9 +106,11 @@ class AuditRoutes:
         if not threads:
             raise _not_found()
         keys: list[Key] = [(thread.kind, thread.exchange) for thread in threads]
-        records, stages = await self._reader.records(keys), await self._reader.stages(keys)
-        exchanges = [(records[key], stages[key]) for key in keys]
-        return json_response(case_timeline(case, exchanges, caller.agency, self._library.current().agencies))
+        agencies = self._library.current().agencies
+        async with self._building:
+            records, stages = await self._reader.records(keys), await self._reader.stages(keys)
+            exchanges = [(records[key], stages[key]) for key in keys]
+            return json_response(case_timeline(case, exchanges, caller.agency, agencies))
 
     async def _thread(self, request: web.Request, caller: str) -> Thread:
         """The exchange of the path. Raises ProblemError: 404, or 400 where the id is of several kinds."""
