@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -44,6 +45,11 @@ async def consume(settings: KafkaSettings, topic: str, count: int) -> float:
 
 async def faust_agent(settings: KafkaSettings, topic: str, count: int) -> float:
     """Seconds between the first and the last event that a bare Faust agent sees."""
+    with tempfile.TemporaryDirectory(prefix="liandong-faust-") as folder:
+        return await _faust_agent(settings, topic, count, folder)
+
+
+async def _faust_agent(settings: KafkaSettings, topic: str, count: int, folder: str) -> float:
     app = faust.App(
         f"{topic}-faust",
         broker=[f"kafka://{server}" for server in settings.servers],
@@ -52,6 +58,7 @@ async def faust_agent(settings: KafkaSettings, topic: str, count: int) -> float:
         topic_disable_leader=True,
         consumer_auto_offset_reset="earliest",
         store="memory://",
+        datadir=folder,
     )
     done: asyncio.Future[float] = asyncio.get_running_loop().create_future()
     seen, begun = 0, 0.0

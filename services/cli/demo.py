@@ -8,9 +8,10 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from contracts.signatures import verify_seal
 from contracts.topics import DEAD_LETTERS, DELIVERIES
 from events.fact import Fact
 from services.cli import story
-from services.cli.agencies import new_agency
+from services.cli.agencies import agency_key, new_agency
 from services.cli.draw import draw
 from services.cli.stack import Stack
 from services.kernel.store import Store
@@ -183,7 +184,7 @@ def play(*, as_json: bool, data: Path | None) -> bool:
             runner.get_loop()
             with stack:
                 say(f"running after {time.monotonic() - begun:.1f} s at {stack.url}")
-                result = runner.run(_play(stack, say))
+                result = _run(runner, _play(stack, say))
     finally:
         if data is None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -193,6 +194,14 @@ def play(*, as_json: bool, data: Path | None) -> bool:
     else:
         _tell(result, say)
     return all(check["ok"] for check in result["checks"])
+
+
+def _run(runner: asyncio.Runner, playing: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+    """Run it. A Ctrl-C that arrives while tasks are being cancelled comes out as CancelledError: it is the same."""
+    try:
+        return runner.run(playing)
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
 
 
 async def _play(stack: Stack, say: Callable[[str], None]) -> dict[str, Any]:
@@ -224,8 +233,6 @@ async def _timeline(agency: Agency, exchange: str, run: Play) -> dict[str, Any]:
 
 @asynccontextmanager
 async def _agencies(stack: Stack) -> AsyncGenerator[dict[str, Agency]]:
-    from services.cli.agencies import agency_key
-
     async with AsyncExitStack() as opened:
         yield {
             code: Agency(
@@ -312,8 +319,6 @@ def _equal(stored: list[Record], published: list[bytes]) -> bool:
 
 
 def _verifies(event: Document, agencies: Agencies) -> bool:
-    from datetime import datetime
-
     try:
         at = datetime.fromisoformat(str(event["acceptedtime"]))
         return verify_event(event, agencies, at) == event["source"]
@@ -322,8 +327,6 @@ def _verifies(event: Document, agencies: Agencies) -> bool:
 
 
 def _sealed(receipt: Document, agencies: Agencies, bus: str) -> bool:
-    from datetime import datetime
-
     try:
         return verify_seal(receipt, agencies, datetime.fromisoformat(str(receipt["acceptedtime"]))) == bus
     except SignatureError:
