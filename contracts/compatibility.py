@@ -57,14 +57,14 @@ class Change:
 
 
 def compare(old: Mapping[str, object], new: Mapping[str, object]) -> list[Change]:
-    """Every change from `old` to `new`, breaking ones first; empty when only words about the whole schema changed.
+    """Every change from `old` to `new`, breaking ones first; empty for the same schema.
 
     Breaking ones are never missed. Harmless ones tell what became narrower and may name more than was written, where
     parts of a recursive schema overlap.
 
     Raises nothing for a malformed schema: that is a change that is `not-understood`.
     """
-    if _key(_wordless(old)) == _key(_wordless(new)):
+    if _key(old) == _key(new):
         return []
     breaking = dict.fromkeys(_Reading(written=new, read=old).gaps())
     # Asked the other way round, the same question finds what became narrower.
@@ -78,10 +78,6 @@ def compare(old: Mapping[str, object], new: Mapping[str, object]) -> list[Change
             if gap.path not in broken
         ),
     ]
-
-
-def _wordless(schema: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in schema.items() if name not in {"title", "description", "$comment"}}
 
 
 def compare_trees(old_dir: Path, new_dir: Path) -> dict[str, list[Change]]:
