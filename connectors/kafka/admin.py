@@ -43,10 +43,6 @@ class Admin(Protocol):
         """By name: `num_partitions`, `replication_factor`, `configs`."""
         ...
 
-    def delete_topics(self, topics: Sequence[str]) -> object:
-        """By name, for ever."""
-        ...
-
     def close(self) -> None:
         """Close the connections."""
         ...

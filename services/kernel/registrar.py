@@ -6,7 +6,8 @@ Pure decisions are made by `Decider`, which holds what a batch knows; everything
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -290,18 +291,12 @@ class Registrar:
         """Decide a batch and register it, all or nothing. Raises what the policy of `consume` sorts."""
         contracts = self._runtime.library.current()
         submissions = list(self._readable(batch, contracts))
-        try:
+        async with self._forgetting():
             await self._own({submission.owner for submission in submissions})
             decider = await self._decider(contracts, submissions)
             for submission in submissions:
                 decider.settle(submission)
             await self._commit(decider.decisions)
-        except BaseException as error:
-            # What was committed may be unpublished: the next attempt takes a new epoch and publishes it first.
-            self._forget()
-            if isinstance(error, Fenced):
-                raise Transient(str(error)) from error
-            raise
         self._remember(decider.threads)
 
     def _readable(self, batch: Sequence[KafkaRecord], contracts: Contracts) -> Iterator[Submission]:
@@ -322,18 +317,25 @@ class Registrar:
         except Unreadable as error:
             log.error("unreadable submission", record=str(record), reason=str(error))
             return
-        try:
+        async with self._forgetting():
             await self._own({submission.owner})
             known = await self._store.outcomes([submission.key])
             decider = self._new_decider(contracts, known, {})
             decider.hold(submission, f"waits for an operator ({reason.error})")
             await self._commit(decider.decisions)
+        log.error("held", **_names(submission), reason=str(reason))
+
+    @asynccontextmanager
+    async def _forgetting(self) -> AsyncGenerator[None]:
+        """Whatever fails in here, ownership and states are taken afresh. Raises Transient for Fenced."""
+        try:
+            yield
         except BaseException as error:
+            # What was committed may be unpublished: the next attempt takes a new epoch and publishes it first.
             self._forget()
             if isinstance(error, Fenced):
                 raise Transient(str(error)) from error
             raise
-        log.error("held", **_names(submission), reason=str(reason))
 
     async def _own(self, owners: set[str]) -> None:
         """Take a new epoch for partitions that are new here, and publish what their last owner left."""
