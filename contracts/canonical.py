@@ -4,16 +4,17 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import cast
+from typing import Final, cast
 
 import orjson
-from pydantic import JsonValue
+from pydantic import AwareDatetime, JsonValue, TypeAdapter
 
 from contracts.errors import MalformedJson
 
 Document = dict[str, JsonValue]
 """A JSON object."""
 
+_INSTANT: Final[TypeAdapter[datetime]] = TypeAdapter(AwareDatetime)
 MAX_DEPTH = 32
 _SAFE_INTEGER = 2**53 - 1
 
@@ -86,3 +87,8 @@ def digest(value: JsonValue | Mapping[str, JsonValue]) -> str:
 def timestamp(instant: datetime) -> str:
     """The one form in which the bus writes an instant: UTC, microseconds, `Z`."""
     return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def instant(value: JsonValue) -> datetime:
+    """The instant of a time in an event, in any spelling that the envelope allows. Raises ValueError."""
+    return _INSTANT.validate_python(value)

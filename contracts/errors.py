@@ -8,6 +8,7 @@ ContractError
 ├── CodeError           a value is not of its code system
 ├── UnknownCodeSystem   there is no such code system: a contract is wrong, not the value
 ├── NoAgreement         nothing allows this agency to send this to that one
+├── ClockError          no date can be counted by this rule
 └── UnusableContract    a file in contracts/ cannot be read
 """
 
@@ -76,6 +77,10 @@ class UnknownCodeSystem(ContractError):
 
 class NoAgreement(ContractError):
     """No agreement in force allows it."""
+
+
+class ClockError(ContractError):
+    """No date can be counted: no such rule, not in force, or without a number; the message says which."""
 
 
 class UnusableContract(ContractError):

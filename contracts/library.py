@@ -6,14 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from contracts import agencies, agreements, topics
+from contracts import agencies, agreements, calendar, rules, topics
 from contracts.agencies import Agencies, Agency
 from contracts.agreements import Agreement, Agreements
+from contracts.calendar import Calendars
 from contracts.errors import UnusableContract
 from contracts.files import files, read
+from contracts.rules import Rules
 from contracts.topics import Topics
 
 log = logging.getLogger(__name__)
+
+_FOLDERS = ("agencies", "agreements", "topics", "clocks", "calendars")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +27,12 @@ class Contracts:
     agencies: Agencies
     agreements: Agreements
     topics: Topics
+    rules: Rules
+    calendars: Calendars
 
 
-def load(overlay: Path | None = None) -> Contracts:
-    """The contracts as they stand. Raises UnusableContract."""
+def load(overlay: Path | None = None, calendar_file: Path | None = None) -> Contracts:
+    """The contracts as they stand; `calendar_file`: one more file of calendars. Raises UnusableContract."""
     try:
         directory = agencies.directory(read(Agency, path) for path in files("agencies", overlay))
     except ValueError as error:
@@ -35,19 +41,24 @@ def load(overlay: Path | None = None) -> Contracts:
         agencies=directory,
         agreements=agreements.collect(read(Agreement, path) for path in files("agreements", overlay)),
         topics=topics.load(overlay),
+        rules=rules.load(overlay),
+        calendars=calendar.load(overlay, calendar_file),
     )
 
 
 class Library:
     """The contracts in force now. `current()` reads them again only after a file was written or removed."""
 
-    def __init__(self, overlay: Path | None = None, *, look_every: float = 0.2) -> None:
+    def __init__(
+        self, overlay: Path | None = None, *, calendar_file: Path | None = None, look_every: float = 0.2
+    ) -> None:
         """`look_every`: seconds; a file that was written is in force after so long at most."""
         self._overlay = overlay
+        self._calendar_file = calendar_file
         self._look_every = look_every
         self._looked = time.monotonic()
         self._seen = self._stamps()
-        self._contracts = load(overlay)
+        self._contracts = load(overlay, calendar_file)
 
     def current(self) -> Contracts:
         """The contracts, fresh. A file that cannot be read leaves the last good ones in force and raises nothing."""
@@ -57,7 +68,7 @@ class Library:
         stamps = self._stamps()
         if stamps != self._seen:
             try:
-                self._contracts = load(self._overlay)
+                self._contracts = load(self._overlay, self._calendar_file)
             except (UnusableContract, OSError) as error:
                 # Half a file of a write under way: the next call sees it whole. A broken one is said each time.
                 log.warning("contracts stay as they were: %s", error)
@@ -66,9 +77,8 @@ class Library:
         return self._contracts
 
     def _stamps(self) -> Mapping[str, int]:
-        if self._overlay is None:
-            return {}
-        folders = ("agencies", "agreements", "topics")
-        paths = [path for folder in folders for path in (self._overlay / folder).glob("*.yaml")]
+        paths = [self._calendar_file] if self._calendar_file else []
+        if self._overlay is not None:
+            paths += [path for folder in _FOLDERS for path in (self._overlay / folder).glob("*.yaml")]
         # A file may go between the two looks; it is then no longer there.
         return {str(path): path.stat().st_mtime_ns for path in paths if path.exists()}

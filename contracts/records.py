@@ -7,6 +7,7 @@ lifecycle of their own: the registrar says who the parties are, what each may re
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
@@ -30,8 +31,22 @@ class Party(BaseModel):
     agreement: str | None = None
 
 
+class Phase(StrEnum):
+    """What an exchange waits for: the column of the delay table in which the time from here on is counted."""
+
+    PREPARATION = "preparation"  # 移送前准备
+    RECEIPT = "receipt"  # 待签收
+    ACCEPTANCE = "acceptance"  # 待受理
+    SUPPLEMENT = "supplement"  # 补正
+    PROCESSING = "processing"  # 办理
+    COUNTERPART = "counterpart"  # 待对方答复
+
+
 class Standing(BaseModel):
-    """Where an exchange stands after an event. `moves` names the agencies whose move it is."""
+    """Where an exchange stands after an event. `moves` names the agencies whose move it is.
+
+    `phase` is None after the end, and for an exchange of a bus that did not say it yet.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,6 +58,7 @@ class Standing(BaseModel):
     case: str
     home: str
     hops: int = 0
+    phase: Phase | None = None
 
 
 class Record(BaseModel):

@@ -9,7 +9,7 @@ from pydantic import Field
 from contracts.files import ContractPart, files, read
 
 SUBMISSIONS, EVENTS = "submissions", "events"
-OUTCOMES, DELIVERIES, DEAD_LETTERS = "outcomes", "deliveries", "dead-letters"
+OUTCOMES, DELIVERIES, OUTAGES, DEAD_LETTERS = "outcomes", "deliveries", "outages", "dead-letters"
 
 
 class Topic(ContractPart):

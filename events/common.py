@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from events.fact import Fact
-from events.fields import PERSONAL, Instant, Line, Text
+from events.fields import PERSONAL, AgencyCode, Instant, Line, Text
 
 Sequence = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Pointer = Annotated[str, Field(pattern=r"^(?:/[^/]+)+$", max_length=200)]
@@ -83,22 +83,42 @@ class Chased(Fact):
     respond_by: date | None = None
 
 
-class ClockWarned(Fact):
-    """时限预警: a deadline is near. Stated by the bus."""
+class _AboutAClock(Fact):
+    """Which clock, and when it is due, so that anybody can count again. `agency`: whose duty it is."""
+
+    rule: Line
+    due: Instant
+    started_by: Sequence
+    started_at: Instant | None = None
+    agency: AgencyCode | None = None
+    basis: Text | None = None
+    provisional: Line | None = None
+    """The calendar years, not announced yet, that the date is built on"""
+
+
+class ClockWarned(_AboutAClock):
+    """时限预警: a deadline is near. Stated by the bus. `late`: the bus itself says it later than it should."""
 
     title_zh: ClassVar[str] = "时限预警"
-    rule: Line
-    due: Instant
-    started_by: Sequence
+    late: bool = False
 
 
-class ClockExpired(Fact):
-    """时限届满: a deadline passed without the act it asks for. Stated by the bus, with its rule."""
+class ClockExpired(_AboutAClock):
+    """时限届满: a deadline passed without the act it asks for. Stated by the bus, with its rule and legal basis.
+
+    `late`: the bus itself says it later than it should; the due instant is the law's all the same.
+    """
 
     title_zh: ClassVar[str] = "时限届满"
-    rule: Line
-    due: Instant
-    started_by: Sequence
+    late: bool = False
+
+
+class ClockRecomputed(_AboutAClock):
+    """时限重算: a calendar was announced or replaced, and moves a deadline that runs. Stated by the bus."""
+
+    title_zh: ClassVar[str] = "时限重算"
+    was_due: Instant
+    calendar: Line
 
 
 class ClockExpiryAnnulled(Fact):
@@ -108,6 +128,20 @@ class ClockExpiryAnnulled(Fact):
     expiry: Sequence
     act: Sequence
     reason: Text
+
+
+Mark = Annotated[int, Field(ge=1, le=5)]
+"""1 很不满意 … 5 很满意"""
+
+
+class Rated(Fact):
+    """评价: how one side found the other's handling, when it is over. No rating changes what was decided."""
+
+    title_zh: ClassVar[str] = "评价"
+    agency: AgencyCode
+    timeliness: Mark
+    quality: Mark
+    remark: Annotated[Text | None, PERSONAL] = None
 
 
 class Erased(Fact):

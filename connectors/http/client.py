@@ -76,15 +76,17 @@ def new_event(
     leg: str | None = None,
     inname: str | None = None,
     time: datetime | None = None,
+    id_: str | None = None,
 ) -> Document:
     """The signed event by which the key's agency states a fact.
 
     kind: only for a fact of every kind, which does not say it. case, home: for the fact that opens an exchange.
     known: the last sequence that the agency had seen. leg: the addressee whose part it moves. time: now by default.
+    id_: a fresh one by default.
     """
     attributes: dict[str, Any] = {
         "specversion": "1.0",
-        "id": new_id(),
+        "id": id_ or new_id(),
         "source": key.agency,
         "type": fact.type(),
         "time": (time or datetime.now(UTC)).isoformat(),

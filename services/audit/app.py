@@ -23,7 +23,7 @@ class Audit:
     def __init__(self, runtime: Runtime) -> None:
         settings = runtime.settings
         topics = [*runtime.library.current().topics.events(), DELIVERIES, OUTCOMES]
-        self._follower = Follower(runtime, "audit", Writer(), topics, hop=4)
+        self._follower = Follower(runtime, "audit", Writer(), topics, hop=5)
         self._consumer = self._follower.consumer()
         door = Door(runtime.library, settings.bus, ReplayGuard(runtime.pool, "audit"), settings.token_lifetime)
         self._routes = AuditRoutes(Reader(runtime.pool), door, runtime.library)

@@ -5,29 +5,58 @@
      "entries": [{
         "kind", "exchange", "sequence", "recordedtime", "gap_s", "deliveries": [agency + "stage", "attempt", "time"],
         "type", "title_zh", "title_en", "source": agency, "time", "acceptedtime", "status", "moves": [agency],
-        "withheld": [pointer], "event", "receipt", "leg"?: agency, "inname"?: agency}]}
+        "withheld": [pointer], "event", "receipt", "leg"?: agency, "inname"?: agency}],
+     "running": [{"rule", "agency": code, "due", "overdue"}],
+     "clocks": [{
+        "rule", "version", "title_zh", "title_en", "agency": agency, "started_by": sequence, "started_at",
+        "due", "original_due", "state", "overdue", "late_s", "stopped_by": sequence, "stopped_at",
+        "warned": sequence, "expired": sequence, "annulled": sequence, "extensions": [sequence],
+        "suspensions": [[from, to]], "provisional": [year], "basis", "verified", "trace": [line]}],
+     "delay": {
+        "from", "to", "span_s", "totals": [{"account": agency, "cause", "cause_zh", "seconds"}],
+        "segments": [{"from", "to", "seconds", "account": agency, "cause", "cause_zh", "after": sequence}]}}
 
     agency = {"agency": code, "name", "name_en"}
+
+The timeline of a case:
+
+    {"case", "entries": [as above, of all its exchanges],
+     "exchanges": [the above without "entries"], "delay": {"totals": [as above, over the exchanges]}}
 
 An event that the reader may not see is a stub: `{"stub": true}` and the first line of the above, nothing else.
 `time` is when the agency says that it happened, `acceptedtime` when the gateway took it, `recordedtime` when it was
 registered; they are given as they were signed. `gap_s`: seconds since the step before it in the same exchange that the
 reader may see, both by `acceptedtime`; None for the first.
+
+`clocks` are all that the exchange had (`contracts.clocks`), `running` names those whose duty stands. `state`: running,
+suspended, met, late or void; `overdue`: it runs and is past due; `late_s`: seconds by which the duty was done late, or
+is late by now; the last of `suspensions` has no `to` as long as it lasts. A clock that an event started, stopped or
+changed of which the reader gets a stub is not there at all.
+
+`delay` says whose the time was (`services.audit.delay`), to the end or, in an open exchange, to now. Of the time after
+an event of which the reader gets a stub it says whose it was, and not what for: cause `withheld`. So each account has
+the same sum for every reader. `seconds` have six digits at most; read as decimals, they add up to `span_s` exactly.
 """
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Self
 
 from pydantic import AwareDatetime, JsonValue, TypeAdapter
 
 from contracts.agencies import Agencies
+from contracts.calendar import Calendars
 from contracts.canonical import Document, timestamp
+from contracts.clocks import Clock, History, clocks
 from contracts.codec import fact_type
 from contracts.deliveries import StageReached
 from contracts.disclosure import withheld
+from contracts.outages import Outage
 from contracts.records import Record, Standing
+from contracts.rules import Rules
+from services.audit.delay import CAUSES_ZH, Segment, Split, Totals, delivered, split, summed
 
 _OVERSEERS: Final = frozenset({"supervisor", "arbiter"})
 _INSTANT: Final[TypeAdapter[datetime]] = TypeAdapter(AwareDatetime)
@@ -89,33 +118,176 @@ def summary(thread: Thread, agencies: Agencies) -> Document:
 
 
 def exchange_timeline(
-    records: Sequence[Record], stages: Sequence[StageReached], reader: str, agencies: Agencies
+    records: Sequence[Record],
+    stages: Sequence[StageReached],
+    outages: Sequence[Outage],
+    reader: str,
+    agencies: Agencies,
+    *,
+    now: datetime,
+    rules: Rules,
+    calendars: Calendars,
 ) -> Document:
-    """The timeline of one exchange for one of its parties. `records` are all of the exchange, in order."""
+    """The timeline of one exchange for one of its parties. `records` are all of the exchange, in order.
+
+    `outages`: of the bus; `now`: legal time, aware.
+    """
     thread = Thread.of(records)
     entries = _entries(records, stages, reader, thread.standing, agencies)
-    return {**summary(thread, agencies), "entries": [*entries]}
+    hidden = _hidden(entries)
+    found = _seen_clocks(records, stages, hidden, rules, calendars)
+    delay = split(records, stages, outages, now).cut(hidden)
+    return {**_head(thread, found, delay, agencies, now), "entries": [*entries]}
 
 
 def case_timeline(
     case: str,
     exchanges: Sequence[tuple[Sequence[Record], Sequence[StageReached]]],
+    outages: Sequence[Outage],
     reader: str,
     agencies: Agencies,
+    *,
+    now: datetime,
+    rules: Rules,
+    calendars: Calendars,
 ) -> Document:
     """The timelines of exchanges of one case, each with its records and stages, merged by `recordedtime`."""
-    threads = [Thread.of(records) for records, _ in exchanges]
+    heads: list[tuple[datetime, str, str, Document]] = []
     entries: list[tuple[datetime, str, str, Document]] = []
-    for thread, (records, stages) in zip(threads, exchanges, strict=True):
-        for record, entry in zip(records, _entries(records, stages, reader, thread.standing, agencies), strict=True):
+    segments: list[Segment] = []
+    for records, stages in exchanges:
+        thread = Thread.of(records)
+        told = _entries(records, stages, reader, thread.standing, agencies)
+        hidden = _hidden(told)
+        found = _seen_clocks(records, stages, hidden, rules, calendars)
+        delay = split(records, stages, outages, now).cut(hidden)
+        segments += delay.segments
+        head = _head(thread, found, delay, agencies, now)
+        heads.append((instant(thread.opened), thread.kind, thread.exchange, head))
+        for record, entry in zip(records, told, strict=True):
             entries.append((instant(record.event["recordedtime"]), thread.kind, thread.exchange, entry))
-    entries.sort(key=lambda item: item[:3])
-    threads.sort(key=lambda thread: (instant(thread.opened), thread.kind, thread.exchange))
     return {
         "case": case,
-        "exchanges": [summary(thread, agencies) for thread in threads],
-        "entries": [entry for _, _, _, entry in entries],
+        "exchanges": [head for _, _, _, head in sorted(heads, key=lambda item: item[:3])],
+        "delay": {"totals": _totals(summed(segments), agencies)},
+        "entries": [entry for _, _, _, entry in sorted(entries, key=lambda item: item[:3])],
     }
+
+
+def _head(thread: Thread, found: Sequence[Clock], delay: Split, agencies: Agencies, now: datetime) -> Document:
+    """What a timeline says besides its entries."""
+    return {
+        **summary(thread, agencies),
+        "running": [
+            {
+                "rule": item.rule.id,
+                "agency": item.agency,
+                "due": timestamp(item.due.instant),
+                "overdue": _overdue(item, now),
+            }
+            for item in found
+            if item.running
+        ],
+        "clocks": [_clock(item, agencies, now) for item in found],
+        "delay": {
+            "from": timestamp(delay.begun),
+            "to": timestamp(delay.ended),
+            "span_s": delay.span.total_seconds(),
+            "segments": [_segment(item, agencies) for item in delay.segments],
+            "totals": _totals(delay.totals(), agencies),
+        },
+    }
+
+
+def _hidden(entries: Sequence[Document]) -> frozenset[int]:
+    """The sequences of the stubs."""
+    return frozenset(int(str(entry["sequence"])) for entry in entries if "stub" in entry)
+
+
+def _seen_clocks(
+    records: Sequence[Record],
+    stages: Sequence[StageReached],
+    hidden: AbstractSet[int],
+    rules: Rules,
+    calendars: Calendars,
+) -> list[Clock]:
+    """The clocks that tell nothing of what is hidden: the name of a rule tells what started and what stopped it."""
+    found = clocks(History.of(records, delivered(stages)), rules, calendars)
+    # What suspended a clock, it knows only by its time.
+    times = {instant(record.event["acceptedtime"]) for record in records if record.sequence in hidden}
+    return [
+        item
+        for item in found
+        if not hidden & _touched(item) and not times & {at for period in _suspensions(item) for at in period}
+    ]
+
+
+def _touched(item: Clock) -> set[int | None]:
+    """The sequences of the events that made a clock what it is."""
+    said = {item.warned, item.expired, item.annulled, *item.extensions, *item.recomputed}
+    return {item.started_by, item.stopped_by, *said}
+
+
+def _suspensions(item: Clock) -> list[tuple[datetime, datetime | None]]:
+    """The periods in which a clock stood still; the one that lasts has no end."""
+    lasting = [(item.suspended_at, None)] if item.suspended_at else []
+    return [*item.suspensions, *lasting]
+
+
+def _clock(item: Clock, agencies: Agencies, now: datetime) -> Document:
+    return {
+        "rule": item.rule.id,
+        "version": item.rule.version,
+        "title_zh": item.rule.title_zh,
+        "title_en": item.rule.title,
+        "agency": _agency(item.agency, agencies),
+        "started_by": item.started_by,
+        "started_at": timestamp(item.started_at),
+        "due": timestamp(item.due.instant),
+        "original_due": timestamp(item.original),
+        "state": item.state.value,
+        "overdue": _overdue(item, now),
+        "late_s": item.overdue(now).total_seconds(),
+        "stopped_by": item.stopped_by,
+        "stopped_at": timestamp(item.stopped_at) if item.stopped_at else None,
+        "warned": item.warned,
+        "expired": item.expired,
+        "annulled": item.annulled,
+        "extensions": [*item.extensions],
+        "suspensions": [[timestamp(begun), timestamp(ended) if ended else None] for begun, ended in _suspensions(item)],
+        "provisional": [*item.due.provisional],
+        "basis": item.due.basis,
+        "verified": item.rule.source.verified,
+        "trace": [*item.due.trace],
+    }
+
+
+def _overdue(item: Clock, now: datetime) -> bool:
+    return item.running and item.overdue(now) > timedelta()
+
+
+def _segment(item: Segment, agencies: Agencies) -> Document:
+    return {
+        "from": timestamp(item.begun),
+        "to": timestamp(item.ended),
+        "seconds": item.length.total_seconds(),
+        "account": _agency(item.account, agencies),
+        "cause": item.cause.value,
+        "cause_zh": CAUSES_ZH[item.cause],
+        "after": item.after,
+    }
+
+
+def _totals(totals: Totals, agencies: Agencies) -> list[JsonValue]:
+    return [
+        {
+            "account": _agency(account, agencies),
+            "cause": cause.value,
+            "cause_zh": CAUSES_ZH[cause],
+            "seconds": length.total_seconds(),
+        }
+        for (account, cause), length in totals.items()
+    ]
 
 
 def _entries(

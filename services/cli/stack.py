@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Final, Self
@@ -24,10 +25,13 @@ from connectors.kafka.settings import KafkaSettings
 from connectors.postgres.server import EmbeddedPostgres
 from connectors.process import Child, free_port, spawn
 from services.cli.provisioning import ensure_bus_key, provision
+from services.kernel.time import driven, set_driven
 
-SERVICES: Final = ("gateway", "transfers", "delivery", "audit")
+SERVICES: Final = ("gateway", "transfers", "delivery", "audit", "clocks")
 APART: Final = tuple((name,) for name in SERVICES)
 """Each service in a process of its own."""
+LEGAL_TIME: Final = "LIANDONG_LEGAL_TIME"
+"""The setting that names the file by which legal time is driven."""
 _BACKOFF_FIRST, _BACKOFF_CAP, _STABLE = 0.5, 30.0, 60.0  # seconds
 _READY_DEADLINE = 60.0
 
@@ -42,16 +46,17 @@ class Ports:
     delivery: int
     audit: int
     transfers: int
+    clocks: int
 
     @classmethod
     def free(cls) -> "Ports":
         """Ports that nobody uses now."""
-        return cls(*(free_port() for _ in range(4)))
+        return cls(*(free_port() for _ in range(5)))
 
     @classmethod
     def from_base(cls, base: int) -> "Ports":
-        """Four ports in a row."""
-        return cls(base, base + 1, base + 2, base + 3)
+        """Five ports in a row."""
+        return cls(*range(base, base + 5))
 
 
 @dataclass(slots=True)
@@ -78,14 +83,19 @@ class Stack:
         bus: str = "310112-bus",
         say: Say = lambda _: None,
         extra: Mapping[str, str] | None = None,
+        legal_time: datetime | None = None,
     ) -> None:
-        """`services`: the services of each process. `extra`: more environment for the services."""
+        """`services`: the services of each process. `extra`: more environment for the services.
+
+        `legal_time`: where legal time stands until somebody moves it (`services.cli.driver`); real time by default.
+        """
         self.data = data
         self.bus = bus
         self.ports = ports or Ports.free()
         self.children: dict[str, Child] = {}
         self._processes = [tuple(names) for names in services]
         self._extra = dict(extra or {})
+        self._legal_time = legal_time
         self._say = say
         self._external_kafka = KafkaSettings.from_environment()
         self._external_postgres = os.environ.get("LIANDONG_POSTGRES")
@@ -126,6 +136,15 @@ class Stack:
         return self.data / "contracts"
 
     @property
+    def _legal_time_file(self) -> Path:
+        return self.data / "legal-time"
+
+    @property
+    def services(self) -> list[str]:
+        """The services that run, in whichever process."""
+        return [name for names in self._processes for name in names]
+
+    @property
     def engines(self) -> list[Engine]:
         """The embedded engines."""
         return [engine for engine in (self.kafka_engine, self.postgres_engine) if engine is not None]
@@ -157,6 +176,7 @@ class Stack:
         """
         self._start_engines()
         self.data.mkdir(parents=True, exist_ok=True)
+        self._set_legal_time()
         done = ensure_bus_key(self.bus, self.keys, self.contracts)
         for line in [*done, *provision(self.kafka, self.postgres, self.contracts)]:
             self._say(line)
@@ -182,7 +202,7 @@ class Stack:
     def wait_ready(self, deadline: float = _READY_DEADLINE) -> None:
         """Wait until every service answers /readyz with 200. Raises EngineError with what is missing."""
         end = time.monotonic() + deadline
-        waiting = self._not_ready()
+        waiting = self.not_ready()
         while waiting:
             if time.monotonic() > end:
                 logs = "\n".join(
@@ -190,11 +210,12 @@ class Stack:
                 )
                 raise EngineError(f"not ready after {deadline:.0f} s: {waiting}\n{logs}")
             time.sleep(0.1)
-            waiting = self._not_ready()
+            waiting = self.not_ready()
 
-    def _not_ready(self) -> dict[str, str]:
+    def not_ready(self) -> dict[str, str]:
+        """The services that do not answer /readyz with 200, and why. Blocks."""
         found: dict[str, str] = {}
-        for name in (name for names in self._processes for name in names):
+        for name in self.services:
             why = trouble(f"http://127.0.0.1:{getattr(self.ports, name)}/readyz")
             if why:
                 found[name] = why
@@ -229,8 +250,15 @@ class Stack:
             "LIANDONG_CONTRACTS": str(self.contracts),
             "LIANDONG_DELIVERY_URL": f"http://127.0.0.1:{self.ports.delivery}",
             "LIANDONG_AUDIT_URL": f"http://127.0.0.1:{self.ports.audit}",
+            **({} if self._legal_time is None else {LEGAL_TIME: str(self._legal_time_file)}),
             **self._extra,
         }
+
+    def _set_legal_time(self) -> None:
+        """Make legal time stand still. It never goes back: data that has come to a later one already stays there."""
+        path = self._legal_time_file
+        if self._legal_time is not None and (not path.exists() or driven(path)() < self._legal_time):
+            set_driven(path, self._legal_time)
 
     def _start_service(self, names: tuple[str, ...]) -> None:
         name = "+".join(names)

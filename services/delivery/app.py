@@ -1,9 +1,8 @@
 """Delivery's composition root."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Final
 
 import structlog
@@ -29,15 +28,14 @@ log = structlog.stdlib.get_logger(__name__)
 class Delivery:
     """Delivery as a service."""
 
-    def __init__(self, runtime: Runtime, clock: Callable[[], datetime]) -> None:
-        """`clock`: the legal time at which a copy reaches a stage."""
+    def __init__(self, runtime: Runtime) -> None:
         settings = runtime.settings
         self._retention = settings.inbox_retention
         self._inboxes = Inboxes(runtime.pool)
         self._bell = Bell(settings.postgres, self._inboxes)
-        self._stages = Stages(runtime, clock)
+        self._stages = Stages(runtime, runtime.clock)
         topics = [*runtime.library.current().topics.events(), OUTCOMES]
-        self._follower = Follower(runtime, "delivery", Post(runtime, self._inboxes, self._stages), topics, hop=3)
+        self._follower = Follower(runtime, "delivery", Post(runtime, self._inboxes, self._stages), topics, hop=4)
         self._consumer = self._follower.consumer()
         door = Door(runtime.library, settings.bus, ReplayGuard(runtime.pool, "delivery"), settings.token_lifetime)
         self._routes = InboxRoutes(runtime.pool, self._inboxes, self._bell, self._stages, door)
@@ -85,4 +83,4 @@ class Delivery:
 
 def build(runtime: Runtime) -> Delivery:
     """The service."""
-    return Delivery(runtime, clock=lambda: datetime.now(UTC))
+    return Delivery(runtime)

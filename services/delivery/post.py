@@ -19,6 +19,7 @@ from services.delivery.copies import Copy, Parcel, copies, needs_history, reject
 from services.delivery.inboxes import Inboxes
 from services.kernel.outbox import Outbox
 from services.kernel.service import Runtime
+from services.kernel.stages import add_stages
 from services.kernel.store import ExchangeKey, Store
 
 log = structlog.stdlib.get_logger(__name__)
@@ -119,7 +120,9 @@ class Stages:
     async def add(self, connection: Connection, stage: Stage, reached: Sequence[tuple[str, Copy]]) -> None:
         """Say, in the caller's transaction, that these agencies' copies have reached the stage now."""
         time = self._clock()
-        await self._outbox.add(connection, [(_OWNER, self._message(stage, time, *item)) for item in reached])
+        stages = [self._reached(stage, time, *item) for item in reached]
+        await add_stages(connection, stages)
+        await self._outbox.add(connection, [(_OWNER, _message(item)) for item in stages])
 
     def publish_soon(self) -> None:
         """There is something to publish."""
@@ -136,8 +139,8 @@ class Stages:
                     await self._wake.wait()
             self._wake.clear()
 
-    def _message(self, stage: Stage, time: datetime, agency: str, copy: Copy) -> Message:
-        reached = StageReached(
+    def _reached(self, stage: Stage, time: datetime, agency: str, copy: Copy) -> StageReached:
+        return StageReached(
             bus=self._bus,
             kind=copy.kind,
             exchange=copy.exchange,
@@ -146,7 +149,10 @@ class Stages:
             stage=stage,
             time=time,
         )
-        return Message(topic=DELIVERIES, key=copy.exchange.encode(), value=reached.to_bytes())
+
+
+def _message(stage: StageReached) -> Message:
+    return Message(topic=DELIVERIES, key=stage.exchange.encode(), value=stage.to_bytes())
 
 
 async def _progress(connection: Connection, keys: Sequence[ExchangeKey]) -> Progress:

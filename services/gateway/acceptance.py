@@ -20,11 +20,10 @@ from connectors.kafka.producer import Message
 from connectors.postgres.pool import transient
 from contracts.canonical import canonical, timestamp
 from contracts.errors import ContractError, MalformedJson
-from contracts.records import slip
-from contracts.signatures import seal
 from services.gateway.intake import Submission, check
 from services.gateway.outcomes import ID_REUSED, Key, Outcome, Store, Waiting
 from services.kernel.service import Runtime
+from services.kernel.submitting import submission as sealed_submission
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -167,17 +166,10 @@ class Acceptance:
         return dict[int, Answer](zip(sending, answers, strict=True))
 
     def _stamped(self, submission: Submission, now: datetime, wait: bool) -> _Sent:
-        document, envelope = submission.event.document, submission.event.envelope
-        accepted = timestamp(now)
-        key = self._runtime.bus_key
-        sealed = seal(slip(document, key.agency, accepted), key)
-        message = Message(
-            topic=submission.topic,
-            key=str(envelope.exchange).encode(),
-            value=canonical({"event": document, "slip": sealed}),
-        )
+        document = submission.event.document
+        message, sealed = sealed_submission(document, now, self._runtime.bus_key, submission.topic)
         # Asked for before it is sent, so that no outcome can come in between.
-        outcome = self._waiting.outcome(submission.key, accepted) if wait else None
+        outcome = self._waiting.outcome(submission.key, timestamp(now)) if wait else None
         return _Sent(Accepted(submission, canonical(sealed), outcome), message)
 
     async def _keep(self, slips: Mapping[Key, bytes]) -> Mapping[Key, bytes]:

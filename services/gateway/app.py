@@ -11,6 +11,7 @@ from connectors.kafka.consume import Consumer
 from connectors.postgres.pool import transient
 from contracts.topics import OUTCOMES
 from services.gateway.acceptance import Acceptance
+from services.gateway.beat import Beat
 from services.gateway.engines import KafkaWatch
 from services.gateway.outcomes import OutcomeHandler, Store, Waiting
 from services.gateway.proxy import Proxy
@@ -19,7 +20,9 @@ from services.gateway.routes import SubmissionRoutes
 from services.kernel.schema import schema
 from services.kernel.service import Runtime
 
-SCHEMA: Final = schema("gateway")
+SCHEMA: Final = schema("gateway", "outbox")
+
+_OF_AUDIT: Final = ("/v1/exchanges", "/v1/cases", "/v1/timelines", "/v1/indicators", "/v1/findings")
 
 
 class Gateway:
@@ -29,7 +32,7 @@ class Gateway:
         settings = runtime.settings
         store = Store(runtime.pool)
         self._waiting = Waiting(settings.postgres, store)
-        self._acceptance = Acceptance(runtime, store, self._waiting)
+        self._acceptance = Acceptance(runtime, store, self._waiting, now=runtime.clock)
         self._consumer = Consumer(
             group="gateway",
             topics=[OUTCOMES],
@@ -39,9 +42,10 @@ class Gateway:
             within=timedelta(milliseconds=2),
         )
         self._kafka = KafkaWatch(runtime.kafka, lambda: runtime.library.current().topics)
+        self._beat = Beat(runtime, lambda: not (self._kafka.trouble or self._acceptance.trouble))
         self._proxies = (
             Proxy("delivery", settings.delivery_url, ["/v1/inbox"]),
-            Proxy("audit", settings.audit_url, ["/v1/exchanges", "/v1/cases"]),
+            Proxy("audit", settings.audit_url, _OF_AUDIT),
         )
         door = Door(runtime.library, settings.bus, ReplayGuard(runtime.pool, "gateway"), settings.token_lifetime)
         self._submissions = SubmissionRoutes(settings, self._acceptance, store, door)
@@ -54,9 +58,11 @@ class Gateway:
         self._waiting.listener.start()
         self._kafka.start()
         await self._consumer.start()
+        self._beat.start()
 
     async def stop(self) -> None:
         """Stop following. Submissions in hand go on until the server has let them finish."""
+        await self._beat.stop()
         await self._consumer.stop()
         await self._kafka.stop()
         await self._waiting.listener.stop()

@@ -6,15 +6,20 @@ Everything about which fact may follow which lives in a kind's lifecycle file an
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Final, Generic, TypedDict, TypeVar
+
+from pydantic import JsonValue
 
 from contracts.agencies import Agencies
 from contracts.agreements import Agreement, Agreements
 from contracts.canonical import Document
+from contracts.claims import disproved, not_extendable
+from contracts.clocks import Entry, History, running
 from contracts.codec import Event
-from contracts.records import Party, Standing
+from contracts.library import Contracts
+from contracts.records import Party, Phase, Standing
 from events import common
 from events.fact import Fact
 from events.fields import FieldClass
@@ -87,12 +92,25 @@ class _Memory(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a decision may know besides the exchange: contracts, which bus this is, and when it took the submission."""
+    """What a decision may know besides the exchange's state: contracts, which bus this is, when it took the submission.
 
-    agencies: Agencies
-    agreements: Agreements
+    `entries`: what is registered in the exchange, as its clocks see it.
+    """
+
+    contracts: Contracts
     bus: str
     acceptedtime: datetime
+    entries: tuple[Entry, ...] = ()
+
+    @property
+    def agencies(self) -> Agencies:
+        """Who there is."""
+        return self.contracts.agencies
+
+    @property
+    def agreements(self) -> Agreements:
+        """Who may send what to whom."""
+        return self.contracts.agreements
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +137,7 @@ class Lifecycle(Generic[S]):
     transitions: status to the facts that may follow and the status each leads to; terminal ones are empty.
     leg_transitions: the same for a leg; a fact that no leg row names moves no leg.
     speakers: who may state a fact. awaits: whose move it is in a status (None where nobody is waited for).
+    phases: what a status waits for, for the delay table; those that end have none.
     unaccepted: the statuses in which the sender may still withdraw alone.
     stale_refused: facts whose signer must have seen the newest event, where it says what it has seen.
     audiences: the statuses in which not every party sees what is stated, common facts too, and the roles that do.
@@ -133,6 +152,7 @@ class Lifecycle(Generic[S]):
     leg_transitions: Mapping[str, Mapping[type[Fact], str]]
     speakers: Mapping[type[Fact], frozenset[Role]]
     awaits: Mapping[str, Role | None]
+    phases: Mapping[str, Phase]
     unaccepted: frozenset[str]
     join: Callable[[S, Event], Mapping[str, Role]]
     guard: Callable[[S, Event, Context], Rejection | None]
@@ -174,7 +194,9 @@ COMMON: Final[Mapping[type[Fact], CommonRule]] = {
     common.Chased: CommonRule(_OVERSEERS | {Role.SENDER}),
     common.ClockWarned: CommonRule(_BUS),
     common.ClockExpired: CommonRule(_BUS),
+    common.ClockRecomputed: CommonRule(_BUS),
     common.ClockExpiryAnnulled: CommonRule(_BUS, after_end=True),
+    common.Rated: CommonRule(_HANDLERS | {Role.FORMER}, after_end=True),
     common.Erased: CommonRule(_BUS, after_end=True),
 }
 """The facts of every kind. They move no status, but for `withdrawn`, which ends the exchange."""
@@ -193,6 +215,7 @@ def decide(lifecycle: Lifecycle[S], state: S, event: Event, context: Context) ->
         or _leg(lifecycle, state, event)
         or _agreed(lifecycle, state, event, context)
         or _common(lifecycle, state, event)
+        or _clocks(state, event, context)
         or (None if type(event.fact) in COMMON else lifecycle.guard(state, event, context))
         or _roles_kept(lifecycle, state, event)
     )
@@ -242,6 +265,7 @@ def standing(lifecycle: Lifecycle[S], state: S, context: Context) -> Standing:
         case=state.case,
         home=state.home,
         hops=state.hops,
+        phase=lifecycle.phases.get(state.status),
     )
 
 
@@ -452,6 +476,28 @@ def _extension(state: State, event: Event) -> Rejection | None:
             return None
 
 
+def _clocks(state: State, event: Event, context: Context) -> Rejection | None:
+    """What is said about clocks must be true of them, and only what its rule lets be extended is."""
+    match event.fact:
+        case common.ExtensionRequested(new_date=last):
+            return _extendable(state, event.envelope.source, last, None, context)
+        case common.ExtensionGranted(new_date=last, rule=rule):
+            return _extendable(state, state.extension or "", last, rule, context)
+        case fact:
+            history, contracts = History(state.kind, context.entries), context.contracts
+            why = disproved(history, fact, contracts.rules, contracts.calendars)
+            return Rejection("clock-disproved", why, {"sequence": state.sequence}) if why else None
+
+
+def _extendable(state: State, agency: str, last: date, rule: str | None, context: Context) -> Rejection | None:
+    contracts = context.contracts
+    found = running(History(state.kind, context.entries), contracts.rules, contracts.calendars)
+    own = [item for item in found if item.agency == agency]
+    why = not_extendable(own, last, rule, context.acceptedtime, contracts.calendars)
+    names: list[JsonValue] = [*sorted({item.rule.id for item in own})]
+    return Rejection("not-extendable", why, {"running": names}) if why else None
+
+
 def _reference(state: State, event: Event) -> Rejection | None:
     """A fact about an earlier event names one that there is, and one's own where only its author may speak."""
     sequence = _earlier(event.fact)
@@ -469,6 +515,7 @@ def _earlier(fact: Fact) -> int | None:
             | common.Erased(event=sequence)
             | common.ClockWarned(started_by=sequence)
             | common.ClockExpired(started_by=sequence)
+            | common.ClockRecomputed(started_by=sequence)
             | common.ClockExpiryAnnulled(expiry=sequence)
         ):
             return sequence

@@ -20,6 +20,7 @@ from contracts.library import Library
 from services.kernel.keys import load_key
 from services.kernel.service import Runtime, Service
 from services.kernel.settings import Settings
+from services.kernel.time import Clock, driven, system
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -36,7 +37,7 @@ def known_services() -> frozenset[str]:
 async def run_services(names: Sequence[str], settings: Settings, kafka: KafkaSettings) -> None:
     """Run the services until SIGTERM or SIGINT, then drain.
 
-    Raises KeyMissing or UnusableContract when the process cannot begin.
+    Raises KeyMissing, UnusableContract or SettingsError when the process cannot begin.
     """
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -58,14 +59,23 @@ async def run_services(names: Sequence[str], settings: Settings, kafka: KafkaSet
 
 
 async def _runtime(stack: AsyncExitStack, names: Sequence[str], settings: Settings, kafka: KafkaSettings) -> Runtime:
-    library = Library(settings.contracts)
+    library = Library(settings.contracts, calendar_file=settings.calendar)
     bus_key = load_key(settings.keys, settings.bus, library.current().agencies)
+    clock = _clock(settings)
     pool = await stack.enter_async_context(
         open_pool(settings.postgres, size=4 + 4 * len(names), name="liandong " + " ".join(names))
     )
     producer = Producer(kafka, client_id="liandong-" + "-".join(names))
     stack.push_async_callback(producer.stop)
-    return Runtime(settings, kafka, library, bus_key, pool, producer)
+    return Runtime(settings, kafka, library, bus_key, pool, producer, clock)
+
+
+def _clock(settings: Settings) -> Clock:
+    if settings.legal_time is None:
+        return system
+    clock = driven(settings.legal_time)
+    log.warning("legal time is driven", file=str(settings.legal_time), legal_time=clock().isoformat())
+    return clock
 
 
 async def _start(stack: AsyncExitStack, name: str, runtime: Runtime, stopping: asyncio.Event) -> None:

@@ -20,6 +20,7 @@ from connectors.kafka.consume import Record as KafkaRecord
 from connectors.kafka.producer import Message
 from connectors.postgres.pool import transient
 from contracts.canonical import Document, canonical, parse_object, timestamp
+from contracts.clocks import Entry
 from contracts.codec import Event, content_digest, decode, decode_registered, verify_event
 from contracts.errors import ContractError, InvalidEvent, SignatureError
 from contracts.library import Contracts
@@ -72,7 +73,12 @@ class Thread:
     """An exchange as the registrar remembers it. Times recorded in one exchange never go back."""
 
     state: State
-    recordedtime: datetime | None = None
+    entries: tuple[Entry, ...] = ()
+
+    @property
+    def recordedtime(self) -> datetime | None:
+        """When the last event was recorded."""
+        return self.entries[-1].recordedtime if self.entries else None
 
 
 @dataclass(slots=True)
@@ -186,13 +192,12 @@ class Decider:
             return
         kind, exchange = submission.exchange
         thread = self.threads.get(submission.exchange) or Thread(_new(lifecycle, exchange))
-        context = self._context(submission)
+        context = Context(self._contracts, self._key.agency, submission.acceptedtime, thread.entries)
         decision = decide(lifecycle, thread.state, event, context)
         if isinstance(decision, Rejection):
             self._reject(submission, decision)
             return
         recordedtime = max(self._now, thread.recordedtime or self._now)
-        self.threads[kind, exchange] = Thread(decision.state, recordedtime)
         registered: Document = {
             **submission.document,
             "sequence": decision.state.sequence,
@@ -206,6 +211,7 @@ class Decider:
             standing=standing(lifecycle, decision.state, context),
             audience=decision.audience,
         )
+        self.threads[kind, exchange] = Thread(decision.state, (*thread.entries, Entry.of(record)))
         self._register(submission, record, recordedtime)
 
     def _register(self, submission: Submission, record: Record, recordedtime: datetime) -> None:
@@ -248,10 +254,6 @@ class Decider:
         statement = Statement(submission.digest, stands, document)
         message = Message(topic=OUTCOMES, key=submission.key[1].encode(), value=statement.to_bytes())
         self.decisions.messages.append((submission.owner, message))
-
-    def _context(self, submission: Submission) -> Context:
-        contracts = self._contracts
-        return Context(contracts.agencies, contracts.agreements, self._key.agency, submission.acceptedtime)
 
 
 class Registrar:
@@ -373,7 +375,7 @@ class Registrar:
         state = _new(lifecycle, records[0].exchange)
         for record in records:
             state = fold(lifecycle, state, decode_registered(record.event), record.standing)
-        return Thread(state, datetime.fromisoformat(str(records[-1].event["recordedtime"])))
+        return Thread(state, tuple(map(Entry.of, records)))
 
     async def _commit(self, decisions: Decisions) -> None:
         owners = {owner for owner, _ in decisions.messages}

@@ -12,7 +12,7 @@ class RegistrarService:
     """Every registrar is this class; what differs is the folder of lifecycles."""
 
     def __init__(self, runtime: Runtime, service: str) -> None:
-        self._consumer = Registrar(runtime, service).consumer()
+        self._consumer = Registrar(runtime, service, clock=runtime.clock).consumer()
 
     async def start(self) -> None:
         """Join the group; returns when partitions are assigned."""

@@ -12,11 +12,15 @@ from connectors.kafka.settings import KafkaSettings
 from contracts.library import Library
 from contracts.signatures import SigningKey
 from services.kernel.settings import Settings
+from services.kernel.time import Clock, system
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What every service of a process shares. `bus_key` signs slips, receipts and the bus's own facts."""
+    """What every service of a process shares.
+
+    `bus_key` signs slips, receipts and the bus's own facts. `clock` gives legal time.
+    """
 
     settings: Settings
     kafka: KafkaSettings
@@ -24,6 +28,7 @@ class Runtime:
     bus_key: SigningKey
     pool: AsyncConnectionPool
     producer: Producer
+    clock: Clock = system
 
 
 class Service(Protocol):

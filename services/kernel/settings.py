@@ -12,6 +12,9 @@ class Settings(BaseSettings):
 
     bus: the code of this bus. keys: the folder of private keys. contracts: the deployment's overlay.
     postgres: a connection URL. listen: the address that servers bind to. Sizes in bytes.
+    calendar: a file of calendars beside the packaged ones. clock_grace: how long after a due instant the bus waits for
+    what is on its way; clock_tolerance: what it says later than that, it marks as late.
+    legal_time: the file that drives legal time; without it, legal time is real time.
     """
 
     model_config = SettingsConfigDict(env_prefix="LIANDONG_", extra="ignore")
@@ -25,6 +28,7 @@ class Settings(BaseSettings):
     delivery_port: int = Field(default=8701, ge=0, le=65535)
     audit_port: int = Field(default=8702, ge=0, le=65535)
     transfers_port: int = Field(default=8703, ge=0, le=65535)
+    clocks_port: int = Field(default=8704, ge=0, le=65535)
     delivery_url: str = "http://127.0.0.1:8701"
     audit_url: str = "http://127.0.0.1:8702"
     max_body: int = Field(default=1024 * 1024, ge=1024)
@@ -32,6 +36,10 @@ class Settings(BaseSettings):
     future_tolerance: timedelta = timedelta(minutes=5)
     token_lifetime: timedelta = timedelta(minutes=5)
     inbox_retention: timedelta = timedelta(days=90)
+    clock_grace: timedelta = timedelta(minutes=1)
+    clock_tolerance: timedelta = timedelta(minutes=5)
+    calendar: Path | None = None
+    legal_time: Path | None = None
 
     def port(self, service: str) -> int:
         """The port of a service's HTTP server."""

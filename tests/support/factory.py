@@ -9,6 +9,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -47,7 +48,7 @@ def world() -> Contracts:
     """The packaged contracts, with the throw-away key of every agency in its contract."""
     packaged = library.load()
     directory = agencies.directory(_keyed(agency) for agency in packaged.agencies.by_code.values())
-    return Contracts(directory, packaged.agreements, packaged.topics)
+    return replace(packaged, agencies=directory)
 
 
 def overlay(folder: Path) -> Path:

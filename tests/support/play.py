@@ -6,13 +6,16 @@ assert play.when(QINGPU, "transfer.returned", ground=...).code == "ground-unknow
 
 from collections import deque
 from copy import copy
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
+from contracts.canonical import Document, timestamp
+from contracts.clocks import Clock, Entry, History, running
 from contracts.codec import Event, decode
 from contracts.library import Contracts
-from contracts.records import Standing
+from contracts.records import Record, Standing
 from events.fact import PREFIX, Fact
 from events.registry import COMMON_KIND, facts, kind_of
 from services.kernel.kinds import lifecycles
@@ -34,6 +37,8 @@ MINHANG, QINGPU, XUHUI, CITY = "310112-cg", "310118-cg", "310104-cg", "310000-cg
 POLICE, POLICE_QINGPU, PROCURATORATE, JUSTICE = "310112-ga", "310118-ga", "310112-jcy", "310112-sfj"
 EVERYBODY = (MINHANG, QINGPU, XUHUI, CITY, POLICE, POLICE_QINGPU, PROCURATORATE, JUSTICE, BUS)
 
+_STEP = timedelta(minutes=1)
+
 _STAGE = {
     Role.SENDER: MINHANG,
     Role.RECIPIENT: QINGPU,
@@ -46,15 +51,16 @@ _STAGE = {
 
 
 class Play:
-    """One exchange, its state, and everything that was registered in it."""
+    """One exchange, its state, and everything that was registered in it; a minute passes with each fact."""
 
     def __init__(self, kind: str, *, contracts: Contracts | None = None, at: datetime = TIME) -> None:
         self.kind = kind
         self.lifecycle: Lifecycle[State] = lifecycles("transfers")[kind]
         known = contracts or world()
-        self.context = Context(known.agencies, known.agreements, BUS, at)
+        self.context = Context(known, BUS, at)
         self.state = self.lifecycle.new(new_exchange())
         self.log: list[tuple[Event, Standing]] = []
+        self.times: list[datetime] = []
 
     def given(self, *moves: tuple[Any, ...]) -> "Play":
         """State facts that must be registered: (source, name) or (source, name, members)."""
@@ -72,21 +78,60 @@ class Play:
     def submit(self, source: str, stated: Fact, **attributes: Any) -> Registration[State] | Rejection:
         """The answer to a fact; a registration is folded in."""
         read = decode(_event(source, stated, self.kind, self.state.exchange, attributes))
+        self.wait(_STEP)
         answer = decide(self.lifecycle, self.state, read, self.context)
         if isinstance(answer, Registration):
             self.state = answer.state
             self.log.append((read, self.standing))
+            self.times.append(self.context.acceptedtime)
+            entry = Entry.of(self.record(len(self.log)))
+            self.context = replace(self.context, entries=(*self.context.entries, entry))
         return answer
+
+    def wait(self, length: timedelta) -> "Play":
+        """Let time pass."""
+        self.context = replace(self.context, acceptedtime=self.context.acceptedtime + length)
+        return self
+
+    def record(self, sequence: int) -> Record:
+        """The record of an event, recorded a second after it was accepted, without its receipt."""
+        event, after = self.log[sequence - 1]
+        accepted = self.times[sequence - 1]
+        bus: Document = {
+            "sequence": sequence,
+            "acceptedtime": timestamp(accepted),
+            "recordedtime": timestamp(accepted + timedelta(seconds=1)),
+        }
+        audience = self.state.audiences[sequence - 1]
+        return Record(event={**event.document, **bus}, receipt={}, standing=after, audience=audience)
 
     @property
     def standing(self) -> Standing:
         """What followers are told."""
         return standing(self.lifecycle, self.state, self.context)
 
+    def clock(self, rule: str) -> Clock:
+        """The running clock of a rule, as the registrar sees it."""
+        known = self.context.contracts
+        found = running(History(self.kind, self.context.entries), known.rules, known.calendars)
+        return next(item for item in found if item.rule.id == rule)
+
+    def about(self, rule: str) -> dict[str, Any]:
+        """What the bus says when it speaks of the running clock of a rule: the members of `common.clock_expired`."""
+        item = self.clock(rule)
+        return {
+            "rule": rule,
+            "due": item.due.instant.isoformat(),
+            "started_by": item.started_by,
+            "started_at": item.started_at.isoformat(),
+            "agency": item.agency,
+        }
+
     def fork(self) -> "Play":
         """The same exchange, to go on differently."""
         other = copy(self)
         other.log = list(self.log)
+        other.times = list(self.times)
         return other
 
     def actor(self, role: Role) -> str:

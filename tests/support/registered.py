@@ -6,7 +6,7 @@ async with runtime(kafka, database, folder) as around: ...
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from connectors.kafka.consume import Record as KafkaRecord
@@ -15,7 +15,6 @@ from connectors.kafka.provision import ensure
 from connectors.kafka.settings import KafkaSettings
 from connectors.postgres import migrations
 from connectors.postgres.pool import open_pool
-from contracts.canonical import timestamp
 from contracts.library import Library
 from contracts.records import Record, receipt
 from contracts.signatures import seal
@@ -24,32 +23,20 @@ from services.kernel.schema import schema
 from services.kernel.service import Runtime
 from services.kernel.settings import Settings
 from services.kernel.store import Row, Store
-from tests.support.factory import BUS, TIME, key, overlay
+from tests.support.factory import BUS, key, overlay
 from tests.support.play import Play
 
 EVENTS = "events.transfers"
 
 
 def registered(play: Play) -> list[Record]:
-    """The records of everything that was stated, one minute apart."""
-    return [_record(play, number) for number in range(1, len(play.log) + 1)]
+    """The records of everything that was stated, with the bus's receipts."""
+    return [_received(play.record(number)) for number in range(1, len(play.log) + 1)]
 
 
-def _record(play: Play, sequence: int) -> Record:
-    event, standing = play.log[sequence - 1]
-    accepted = TIME + timedelta(minutes=sequence)
-    document = {
-        **event.document,
-        "sequence": sequence,
-        "acceptedtime": timestamp(accepted),
-        "recordedtime": timestamp(accepted + timedelta(seconds=1)),
-    }
-    return Record(
-        event=document,
-        receipt=seal(receipt(document, BUS, standing.home), key(BUS)),
-        standing=standing,
-        audience=play.state.audiences[sequence - 1],
-    )
+def _received(record: Record) -> Record:
+    sealed = seal(receipt(record.event, BUS, record.standing.home), key(BUS))
+    return record.model_copy(update={"receipt": sealed})
 
 
 def moved(record: Record, exchange: str) -> Record:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from contracts.codec import Event
+from contracts.records import Phase
 from events.fact import Fact
 from events.referral import (
     Approved,
@@ -235,6 +236,27 @@ AWAITS: Final[Mapping[str, Role | None]] = {
     Status.WITHDRAWN: None,
 }
 
+PHASES: Final[Mapping[str, Phase]] = {
+    Status.REPORTED: Phase.PREPARATION,
+    Status.APPROVED: Phase.PREPARATION,
+    Status.SENT: Phase.RECEIPT,
+    Status.RECEIPTED: Phase.ACCEPTANCE,
+    Status.SUPPLEMENT_AWAITED: Phase.SUPPLEMENT,
+    Status.FILED: Phase.PROCESSING,
+    Status.HANDED_OVER: Phase.PROCESSING,
+    Status.DECLINED: Phase.COUNTERPART,
+    Status.RETURNED: Phase.COUNTERPART,
+    Status.RECONSIDERING: Phase.COUNTERPART,
+    Status.RECONSIDERATION_UPHELD: Phase.COUNTERPART,
+    Status.OVERSIGHT_SUGGESTED: Phase.COUNTERPART,
+    Status.EXPLANATION_AWAITED: Phase.COUNTERPART,
+    Status.EXPLAINED: Phase.COUNTERPART,
+    Status.EXPLANATION_UPHELD: Phase.COUNTERPART,
+    Status.FILING_DUE: Phase.ACCEPTANCE,
+    Status.CASE_WITHDRAWN: Phase.COUNTERPART,
+    Status.NOT_PROSECUTED: Phase.COUNTERPART,
+}
+
 UNACCEPTED: Final = frozenset(
     {Status.REPORTED, Status.APPROVED, Status.SENT, Status.RECEIPTED, Status.SUPPLEMENT_AWAITED}
 )
@@ -337,6 +359,7 @@ LIFECYCLE: Final = Lifecycle(
     leg_transitions=LEG_TRANSITIONS,
     speakers=SPEAKERS,
     awaits=AWAITS,
+    phases=PHASES,
     unaccepted=UNACCEPTED,
     stale_refused=frozenset(SPEAKERS) - {Reported, Receipted, Supplemented, GoodsHandedOver},
     audiences=AUDIENCES,

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from contracts.codec import Event
+from contracts.records import Phase
 from events.fact import Fact
 from events.parts import CompetentBody, GoodsReceipt, GoodsWay
 from events.transfer import (
@@ -184,6 +185,20 @@ AWAITS: Final[Mapping[str, Role | None]] = {
     Status.WITHDRAWN: None,
 }
 
+PHASES: Final[Mapping[str, Phase]] = {
+    Status.SENT: Phase.RECEIPT,
+    Status.RECEIPTED: Phase.ACCEPTANCE,
+    Status.SUPPLEMENT_AWAITED: Phase.SUPPLEMENT,
+    Status.ACCEPTED: Phase.PROCESSING,
+    Status.SUPPLEMENT_AWAITED_IN_WORK: Phase.SUPPLEMENT,
+    Status.RETURNED: Phase.COUNTERPART,
+    Status.DISPUTED: Phase.COUNTERPART,
+    Status.DESIGNATED: Phase.ACCEPTANCE,
+    Status.DESIGNATED_BACK: Phase.COUNTERPART,
+    Status.FILED: Phase.PROCESSING,
+    Status.DECIDED: Phase.PROCESSING,
+}
+
 UNACCEPTED: Final = frozenset(
     {Status.SENT, Status.RECEIPTED, Status.SUPPLEMENT_AWAITED, Status.RETURNED, Status.DISPUTED}
 )
@@ -287,6 +302,7 @@ LIFECYCLE: Final = Lifecycle(
     leg_transitions=LEG_TRANSITIONS,
     speakers=SPEAKERS,
     awaits=AWAITS,
+    phases=PHASES,
     unaccepted=UNACCEPTED,
     stale_refused=frozenset(SPEAKERS) - {Sent, Receipted, Supplemented},
     join=_join,

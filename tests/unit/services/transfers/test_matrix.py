@@ -17,6 +17,7 @@ CASES = [
 TABLE = {"illegal-move", "not-your-move", "exchange-unknown", "not-a-party"}
 RULES = {
     *{"ping-pong", "withdraw-alone", "withdrawal-not-agreed", "nothing-requested", "request-pending"},
+    *{"clock-disproved", "not-extendable"},
     *{"not-your-fact", "sequence-unknown", "not-a-correction", "no-agreement", "role-taken", "competent-body-missing"},
 }
 

@@ -70,8 +70,9 @@ def test_what_is_said_later_about_what_stayed_inside_stays_inside() -> None:
     play = referral(REPORTED, APPROVED, SENT)
     assert play.when(MINHANG, "common.corrected", corrects=1).audience == ("sender", "supervisor")
     assert play.when(MINHANG, "common.correction_withdrawn", correction=4).audience == ("sender", "supervisor")
-    assert play.when(BUS, "common.clock_expired", started_by=1).audience == ("sender", "supervisor")
-    assert play.when(BUS, "common.clock_expired", started_by=3).audience is None
+    early = referral(REPORTED)
+    told = early.when(BUS, "common.clock_expired", **early.about("RX-02"))
+    assert told.audience == ("sender", "supervisor")
     assert play.when(MINHANG, "common.corrected", corrects=3).audience is None
 
 

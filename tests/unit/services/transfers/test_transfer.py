@@ -1,5 +1,6 @@
 """案件移送: given what is registered, when an agency states a fact, then …"""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -267,11 +268,29 @@ def test_after_acceptance_the_other_side_consents() -> None:
 def test_an_extension_is_answered_by_the_other_side() -> None:
     play = transfer(SENT, RECEIPTED)
     assert play.when(MINHANG, "common.extension_granted").code == "nothing-requested"
-    play.given((QINGPU, "common.extension_requested"))
-    assert play.when(QINGPU, "common.extension_granted").code == "not-your-move"
-    assert play.when(QINGPU, "common.extension_requested").code == "request-pending"
-    play.given((MINHANG, "common.extension_granted"))
+    later = {"new_date": (play.clock("TR-02").due.instant + timedelta(days=2)).date().isoformat()}
+    play.given((QINGPU, "common.extension_requested", later))
+    assert play.when(QINGPU, "common.extension_granted", **later).code == "not-your-move"
+    assert play.when(QINGPU, "common.extension_requested", **later).code == "request-pending"
+    due = play.clock("TR-02").due.instant
+    play.given((MINHANG, "common.extension_granted", later))
     assert play.state.extension is None
+    assert play.clock("TR-02").due.instant == due + timedelta(days=3)
+
+
+def test_only_a_clock_whose_rule_allows_it_is_extended_and_only_as_far() -> None:
+    play = transfer(SENT)
+    soon = {"new_date": (play.clock("TR-01").due.instant + timedelta(days=1)).date().isoformat()}
+    assert play.when(QINGPU, "common.extension_requested", **soon).code == "not-extendable"
+    play.given(RECEIPTED)
+    due = play.clock("TR-02").due.instant
+    far = {"new_date": (due + timedelta(days=60)).date().isoformat()}
+    assert play.when(QINGPU, "common.extension_requested", **far).code == "not-extendable"
+    assert play.when(QINGPU, "common.extension_requested", new_date="2026-11-06").code == "not-extendable"
+    once = {"new_date": (due + timedelta(days=1)).date().isoformat()}
+    play.given((QINGPU, "common.extension_requested", once), (MINHANG, "common.extension_granted", once))
+    again = {"new_date": (due + timedelta(days=2)).date().isoformat()}
+    assert play.when(QINGPU, "common.extension_requested", **again).code == "not-extendable"
 
 
 def test_only_its_author_corrects_a_fact_also_after_the_end() -> None:
@@ -287,8 +306,38 @@ def test_only_its_author_corrects_a_fact_also_after_the_end() -> None:
 
 def test_the_bus_records_silence_and_nobody_else_does() -> None:
     play = transfer(SENT)
-    assert play.when(QINGPU, "common.clock_expired", started_by=1).code == "not-your-move"
-    assert isinstance(play.when(BUS, "common.clock_expired", started_by=1), Registration)
+    told = play.about("TR-01")
+    assert play.when(QINGPU, "common.clock_expired", **told).code == "not-your-move"
+    assert isinstance(play.fork().when(BUS, "common.clock_expired", **told), Registration)
+    play.given((BUS, "common.clock_warned", told), (BUS, "common.clock_expired", told))
+    assert play.when(BUS, "common.clock_expired", **told).code == "clock-disproved"
+
+
+@pytest.mark.parametrize(
+    "untrue",
+    [{"rule": "TR-02"}, {"due": "2026-11-09T00:00:00+08:00"}, {"agency": MINHANG}, {"started_by": 2}],
+)
+def test_the_bus_cannot_say_of_a_clock_what_is_not_so(untrue: dict[str, Any]) -> None:
+    play = transfer(SENT, (JUSTICE, "common.chased"))
+    told = {**play.about("TR-01"), **untrue}
+    assert play.when(BUS, "common.clock_expired", **told).code == "clock-disproved"
+    assert play.when(BUS, "common.clock_warned", **told).code == "clock-disproved"
+
+
+def test_an_expiry_of_what_was_done_is_refused() -> None:
+    play = transfer(SENT)
+    told = play.about("TR-01")
+    play.given(RECEIPTED)
+    assert play.when(BUS, "common.clock_expired", **told).code == "clock-disproved"
+
+
+def test_an_expiry_that_an_act_in_time_made_void_is_annulled_once() -> None:
+    play = transfer(SENT)
+    play.given((BUS, "common.clock_expired", play.about("TR-01")), RECEIPTED)
+    void = {"expiry": 2, "act": 3, "reason": "accepted in time"}
+    assert play.when(BUS, "common.clock_expiry_annulled", **{**void, "act": 2}).code == "clock-disproved"
+    play.given((BUS, "common.clock_expiry_annulled", void))
+    assert play.when(BUS, "common.clock_expiry_annulled", **void).code == "clock-disproved"
 
 
 def test_a_supervisor_chases_and_states_nothing_else() -> None:

@@ -1,0 +1,82 @@
+"""What may be said about clocks: whether the bus's word about one is true, and which can be extended; pure."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from typing import TypeAlias
+
+from contracts.calendar import Calendars
+from contracts.clocks import Clock, ClockState, Delivered, History, clocks, latest, may_extend, running
+from contracts.counting import DAY, clock, midnight
+from contracts.rules import Rules
+from events import common
+from events.fact import Fact
+
+_Said: TypeAlias = common.ClockWarned | common.ClockExpired | common.ClockRecomputed
+
+
+def disproved(history: History, fact: Fact, rules: Rules, calendars: Calendars) -> str | None:
+    """Why the bus's word about a clock is not true of the history; None where it is.
+
+    A clock that starts by delivery is taken to have started when the fact says: deliveries are not in the log.
+    """
+    match fact:
+        case common.ClockExpiryAnnulled(expiry=expiry, act=act):
+            stands = any(
+                item.expired == expiry and item.stopped_by == act and item.to_annul
+                for item in clocks(history, rules, calendars)
+            )
+            return None if stands else f"no act {act}, accepted in time, makes expiry {expiry} void"
+        case common.ClockWarned() | common.ClockExpired() | common.ClockRecomputed():
+            claimed = replace(history, delivered=_claimed(history, fact))
+            item = next((item for item in running(claimed, rules, calendars) if _about(item, fact)), None)
+            return _contradicted(item, fact)
+        case _:
+            return None
+
+
+def not_extendable(
+    own: Sequence[Clock], last: date, rule: str | None, at: datetime, calendars: Calendars
+) -> str | None:
+    """Why none of an agency's running clocks can be extended, at this instant, to the end of that day; or None."""
+    able = [item for item in own if may_extend(item) and rule in {None, item.rule.id} and item.due.instant >= at]
+    if not able:
+        names = ", ".join(f"{item.rule.id} due {clock(item.due.instant)}" for item in own) or "none"
+        return f"none of its clocks can be extended (any more); those that run: {names}"
+    new = midnight(last + DAY)
+    soonest, furthest = min(item.due.instant for item in able), max(latest(item, calendars) for item in able)
+    if new <= soonest:
+        return f"{last} is not later than what is due already, {clock(soonest)}"
+    if new > furthest:
+        return f"{last} is later than the rule allows, {clock(furthest)}"
+    return None
+
+
+def _claimed(history: History, fact: _Said) -> Delivered:
+    at = {entry.sequence: entry.recordedtime for entry in history.entries}.get(fact.started_by)
+    start = fact.started_at or at
+    if start is None:
+        return {}
+    agencies = [fact.agency] if fact.agency else sorted({code for entry in history.entries for code in entry.parties})
+    return {(fact.started_by, code): start for code in agencies}
+
+
+def _about(item: Clock, fact: _Said) -> bool:
+    return item.key == (fact.rule, fact.started_by, fact.agency or item.agency)
+
+
+def _contradicted(item: Clock | None, fact: _Said) -> str | None:
+    """The first of these that speaks against it."""
+    name = f"clock {fact.rule} that #{fact.started_by} started"
+    if item is None:
+        return f"no {name} runs"
+    due = fact.was_due if isinstance(fact, common.ClockRecomputed) else fact.due
+    expired, warned = isinstance(fact, common.ClockExpired), isinstance(fact, common.ClockWarned)
+    against = {
+        f"the {name} started at {clock(item.started_at)}": fact.started_at not in {None, item.started_at},
+        f"the {name} stands still": item.state is ClockState.SUSPENDED,
+        f"the {name} is due at {clock(item.due.instant)}, not at {clock(due)}": due != item.due.instant,
+        f"the expiry of the {name} is registered as #{item.expired}": item.expired is not None and (expired or warned),
+        f"the warning of the {name} is registered as #{item.warned}": warned and item.warned_due == due,
+    }
+    return next((why for why, holds in against.items() if holds), None)

@@ -1,0 +1,423 @@
+"""Clocks 时限: when something is due, and which clocks run in an exchange; pure.
+
+    due("RX-03", started_at).trace        how a date comes about
+    running(history)                      which clocks run, whose duty they are, until when
+
+Deadlines are met by `acceptedtime`: the bus's own delay harms nobody, and a claimed time helps nobody. An act that was
+accepted in time meets its clock even if an expiry was registered before it; that expiry is annulled by a fact.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+from pydantic import JsonValue
+
+from contracts.calendar import SHANGHAI, Calendar, Calendars
+from contracts.calendar import packaged as packaged_calendars
+from contracts.canonical import instant
+from contracts.counting import DAY, HOUR, Step, Unit, clock, count, midnight, postponed, rolled, until
+from contracts.errors import ClockError
+from contracts.records import Record
+from contracts.rules import By, Rule, Rules, Start
+from contracts.rules import packaged as packaged_rules
+
+_COMMON: Final = "cn.liandong.common."
+_DATED: Final = re.compile(r"\d{4}-\d\d-\d\d(?:T\S{5,30})?$")
+_SAID_AT_MOST: Final = 200
+
+_END_OF_TIME: Final = timedelta(days=3660)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """When something is due, and how that comes about. The lengths of `steps` add up to `instant` - `started_at`.
+
+    provisional: the calendar years it was built on that are not announced yet.
+    """
+
+    rule: Rule
+    started_at: datetime
+    instant: datetime
+    steps: tuple[Step, ...]
+    provisional: tuple[int, ...] = ()
+
+    @property
+    def basis(self) -> str:
+        """The source of the rule, with its status and the version that applied."""
+        return f"{self.rule.version} {self.rule.source}"
+
+    @property
+    def trace(self) -> list[str]:
+        """The count, step by step, for people."""
+        start, end = clock(self.started_at), clock(self.instant)
+        return [
+            f"{start}  {self.rule.id} {self.rule.title_zh}: starts",
+            *map(str, self.steps),
+            *(f"{end}  provisional: the calendar of {year} is not announced yet" for year in self.provisional),
+        ]
+
+
+def due(rule_id: str, started_at: datetime, calendar: Calendar | None = None) -> Due:
+    """When a clock of this rule is due if it starts at this instant (aware); the newest calendar by default.
+
+    Raises ClockError: no such rule, not in force on that day, or the law gives no number.
+    """
+    if started_at.tzinfo is None:
+        raise ClockError("a clock starts at an instant with its offset, such as 2026-09-30T15:00+08:00")
+    rule = packaged_rules().at(rule_id, started_at)
+    return due_by(rule, started_at, calendar or packaged_calendars().newest())
+
+
+def due_by(rule: Rule, started_at: datetime, calendar: Calendar, agreed: date | None = None) -> Due:
+    """The same for a version of a rule. `agreed`: the last day that the parties agreed. Raises ClockError."""
+    start = started_at.astimezone(SHANGHAI)
+    if agreed is not None:
+        steps: tuple[Step, ...] = (until(start, agreed, f"{agreed} is the agreed last day"),)
+    elif rule.limit is not None:
+        steps = count(start, rule.limit.amount, rule.limit.unit, calendar, roll=rule.roll)
+    else:
+        why = "its date is agreed each time" if rule.agreed else f"the law gives no number ({rule.title_zh})"
+        raise ClockError(f"{rule.id} cannot be counted: {why}; {rule.source}")
+    return Due(rule, start, steps[-1].to, steps, _provisional(rule, start, steps, calendar, agreed))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a clock needs to know of a registered event. `parties`: role by agency after it; `said`: what may matter."""
+
+    sequence: int
+    fact: str
+    source: str
+    leg: str | None
+    time: datetime
+    acceptedtime: datetime
+    recordedtime: datetime
+    ended: bool
+    parties: Mapping[str, str]
+    said: Mapping[str, str | int | bool]
+
+    @classmethod
+    def of(cls, record: Record) -> "Entry":
+        """The entry of a record."""
+        event, standing = record.event, record.standing
+        data, leg = event["data"], event.get("leg")
+        return cls(
+            sequence=record.sequence,
+            fact=str(event["type"]).split(".")[3],
+            source=str(event["source"]),
+            leg=leg if isinstance(leg, str) else None,
+            time=instant(event["time"]),
+            acceptedtime=instant(event["acceptedtime"]),
+            recordedtime=instant(event["recordedtime"]),
+            ended=standing.ended,
+            parties={code: party.role for code, party in standing.parties.items()},
+            said=_said(data, whole=str(event["type"]).startswith(_COMMON)) if isinstance(data, dict) else {},
+        )
+
+
+Delivered: TypeAlias = Mapping[tuple[int, str], datetime]
+"""(sequence, agency): when the copy reached the agency's designated system."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """An exchange as clocks see it: its entries in order, and what was delivered when.
+
+    Without `delivered`, what is registered counts as delivered when it was recorded.
+    """
+
+    kind: str
+    entries: Sequence[Entry]
+    delivered: Delivered | None = None
+
+    @classmethod
+    def of(cls, records: Sequence[Record], delivered: Delivered | None = None) -> "History":
+        """The history of an exchange's records, all of them, in order."""
+        return cls(records[0].kind, tuple(map(Entry.of, records)), delivered)
+
+
+class ClockState(StrEnum):
+    """How a clock stands."""
+
+    RUNNING = "running"  # 计时中
+    SUSPENDED = "suspended"  # 中止
+    MET = "met"  # 按期履行
+    LATE = "late"  # 逾期履行
+    VOID = "void"  # 不再适用: the exchange ended, or the duty passed on
+
+
+Key: TypeAlias = tuple[str, int, str]
+"""A clock within its exchange: rule, the sequence that started it, whose duty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """One clock of an exchange. `warned`, `expired`, `annulled`: sequences of what the bus has said about it.
+
+    `warned_due`: for which due instant it was warned. `extensions`, `recomputed`: sequences of the facts that moved it.
+    """
+
+    rule: Rule
+    agency: str
+    started_by: int
+    started_at: datetime
+    due: Due
+    original: datetime
+    state: ClockState = ClockState.RUNNING
+    stopped_by: int | None = None
+    stopped_at: datetime | None = None
+    suspended_at: datetime | None = None
+    suspensions: tuple[tuple[datetime, datetime], ...] = ()
+    extensions: tuple[int, ...] = ()
+    recomputed: tuple[int, ...] = ()
+    warned: int | None = None
+    warned_due: datetime | None = None
+    expired: int | None = None
+    annulled: int | None = None
+
+    @property
+    def key(self) -> Key:
+        """What tells it from the other clocks of its exchange."""
+        return self.rule.id, self.started_by, self.agency
+
+    @property
+    def running(self) -> bool:
+        """Whether the duty stands, on time or not."""
+        return self.state in {ClockState.RUNNING, ClockState.SUSPENDED}
+
+    @property
+    def warn_at(self) -> datetime | None:
+        """When to warn; never before the start."""
+        return max(self.started_at, _before(self.due.instant, self.rule)) if self.rule.warn else None
+
+    def overdue(self, at: datetime) -> timedelta:
+        """By how much the duty was late when it was done, or is late at the instant; zero if not."""
+        if self.state in {ClockState.SUSPENDED, ClockState.VOID}:
+            return timedelta()
+        return max(timedelta(), (self.stopped_at or at) - self.due.instant)
+
+    @property
+    def to_annul(self) -> bool:
+        """Whether an expiry stands on record that an act accepted in time has made void."""
+        return self.state is ClockState.MET and self.expired is not None and self.annulled is None
+
+
+def clocks(history: History, rules: Rules | None = None, calendars: Calendars | None = None) -> tuple[Clock, ...]:
+    """Every clock that an exchange has had, in the order in which they started; the packaged contracts by default."""
+    law = rules or packaged_rules()
+    known = calendars or packaged_calendars()
+    found: list[Clock] = []
+    asking: str | None = None
+    for entry in history.entries:
+        if entry.fact == "extension_requested":
+            asking = entry.source
+        found = [_after(item, entry, asking, known) for item in found]
+        if not entry.ended:
+            found += _started(history, entry, law, known, found)
+    return tuple(found)
+
+
+def running(history: History, rules: Rules | None = None, calendars: Calendars | None = None) -> tuple[Clock, ...]:
+    """The clocks that run now: duties that stand, on time, overdue or suspended."""
+    return tuple(item for item in clocks(history, rules, calendars) if item.running)
+
+
+def recounted(item: Clock, calendars: Calendars) -> Due | None:
+    """The due date of a running clock by the newest calendar, where that is another one."""
+    if item.state is not ClockState.RUNNING or item.rule.limit is None or item.extensions or item.suspensions:
+        return None
+    if item.expired is not None or len(item.due.steps) == 1:
+        return None
+    again = due_by(item.rule, item.started_at, calendars.newest())
+    return again if again.instant != item.due.instant else None
+
+
+def _started(
+    history: History, entry: Entry, rules: Rules, calendars: Calendars, found: Sequence[Clock]
+) -> Iterator[Clock]:
+    for rule in rules.started_by(history.kind, entry.fact):
+        start = next(start for start in rule.starts if start.fact == entry.fact)
+        for agency in (code for code, role in sorted(entry.parties.items()) if role == rule.duty):
+            at = _start_time(history, entry, start, agency)
+            if at is None or not rule.valid(at.astimezone(SHANGHAI).date()):
+                continue
+            if any(item.running and item.rule.id == rule.id and item.agency == agency for item in found):
+                continue
+            agreed = _date(entry.said.get(rule.agreed)) if rule.agreed else None
+            if agreed is None and rule.limit is None:
+                continue
+            counted = due_by(rule, at, calendars.as_of(at), agreed)
+            yield Clock(
+                rule=rule,
+                agency=agency,
+                started_by=entry.sequence,
+                started_at=counted.started_at,
+                due=counted,
+                original=counted.instant,
+            )
+
+
+def _start_time(history: History, entry: Entry, start: Start, agency: str) -> datetime | None:
+    match start.by:
+        case By.STATED:
+            stated = _stated(entry.said.get(start.member)) if start.member else entry.time
+            # What was stated to happen later than it was said cannot put off a duty.
+            return min(stated or entry.time, entry.acceptedtime)
+        case By.ACCEPTED:
+            return entry.acceptedtime
+        case By.RECORDED:
+            return entry.recordedtime
+        case By.DELIVERED:
+            if history.delivered is None:
+                return entry.recordedtime
+            return history.delivered.get((entry.sequence, agency))
+
+
+def _after(item: Clock, entry: Entry, asking: str | None, calendars: Calendars) -> Clock:
+    """A clock after an entry."""
+    said = _heard(item, entry)
+    if said is not item or not item.running:
+        return said
+    rule, suspended = item.rule, item.state is ClockState.SUSPENDED
+    fact = entry.fact if not rule.each or item.agency in {entry.leg, entry.source} else ""
+    if fact in rule.stops:
+        in_time = suspended or entry.acceptedtime <= item.due.instant
+        return _stopped(item, entry, ClockState.MET if in_time else ClockState.LATE)
+    if entry.ended or entry.parties.get(item.agency) != rule.duty:
+        return _stopped(item, entry, ClockState.VOID)
+    if fact in rule.suspends and not suspended and entry.acceptedtime <= item.due.instant:
+        return replace(item, state=ClockState.SUSPENDED, suspended_at=entry.acceptedtime)
+    if fact in rule.resumes and suspended:
+        return _resumed(item, entry, calendars.as_of(entry.acceptedtime))
+    granted = entry.fact == "extension_granted" and item.agency == asking
+    return _extended(item, entry, calendars) if granted else item
+
+
+def _heard(item: Clock, entry: Entry) -> Clock:
+    """What the bus says about this clock."""
+    said = entry.said
+    if entry.fact == "clock_expiry_annulled":
+        return replace(item, annulled=entry.sequence) if said.get("expiry") == item.expired is not None else item
+    if entry.fact not in {"clock_warned", "clock_expired", "clock_recomputed"}:
+        return item
+    named = (said.get("rule"), said.get("started_by"), said.get("agency", item.agency))
+    if named != item.key or not item.running:
+        return item
+    match entry.fact:
+        case "clock_warned":
+            return replace(item, warned=entry.sequence, warned_due=item.due.instant)
+        case "clock_expired":
+            return replace(item, expired=entry.sequence)
+        case _:
+            moved = _moved(item.due, instant(said["due"]), f"counted again by calendar {said['calendar']}")
+            provisional = tuple(map(int, str(said.get("provisional", "")).split()))
+            return replace(
+                item, due=replace(moved, provisional=provisional), recomputed=(*item.recomputed, entry.sequence)
+            )
+
+
+def _stopped(item: Clock, entry: Entry, state: ClockState) -> Clock:
+    return replace(item, state=state, stopped_by=entry.sequence, stopped_at=entry.acceptedtime)
+
+
+def _resumed(item: Clock, entry: Entry, calendar: Calendar) -> Clock:
+    begun = item.suspended_at or entry.acceptedtime
+    again = max(begun, entry.acceptedtime)
+    unit = item.rule.limit.unit if item.rule.limit else Unit.DAYS
+    steps = [*item.due.steps, postponed(item.due.instant, unit, begun, again, calendar)]
+    if item.rule.roll:
+        steps += rolled(steps[-1].to, calendar)
+    provisional = _provisional(item.rule, item.started_at, steps, calendar, None)
+    return replace(
+        item,
+        state=ClockState.RUNNING,
+        suspended_at=None,
+        suspensions=(*item.suspensions, (begun, again)),
+        due=replace(item.due, steps=tuple(steps), instant=steps[-1].to, provisional=provisional),
+    )
+
+
+def _extended(item: Clock, entry: Entry, calendars: Calendars) -> Clock:
+    last, rule = _date(entry.said.get("new_date")), entry.said.get("rule")
+    if last is None or not may_extend(item) or rule not in {None, item.rule.id}:
+        return item
+    new = min(midnight(last + DAY), latest(item, calendars))
+    if entry.acceptedtime > item.due.instant or new <= item.due.instant:
+        return item
+    moved = _moved(item.due, new, f"extended by #{entry.sequence}")
+    return replace(item, due=moved, extensions=(*item.extensions, entry.sequence))
+
+
+def may_extend(item: Clock) -> bool:
+    """Whether the rule lets a clock be extended once more."""
+    extends = item.rule.extends
+    return extends is not None and len(item.extensions) < extends.most
+
+
+def latest(item: Clock, calendars: Calendars) -> datetime:
+    """The last instant to which a clock may be extended."""
+    extends = item.rule.extends
+    if extends is None or extends.limit is None:
+        return item.due.instant + _END_OF_TIME
+    limit, last = extends.limit, item.due.instant - timedelta(microseconds=1)
+    return count(last, limit.amount, limit.unit, calendars.newest(), roll=item.rule.roll)[-1].to
+
+
+def _moved(old: Due, new: datetime, why: str) -> Due:
+    end = new.astimezone(SHANGHAI)
+    return replace(old, instant=end, steps=(*old.steps, Step(end - old.instant, end, why)))
+
+
+def _before(instant: datetime, rule: Rule) -> datetime:
+    lead = rule.warn
+    if lead is None:
+        return instant
+    return instant - (HOUR if lead.unit is Unit.HOURS else DAY) * lead.amount
+
+
+def _provisional(
+    rule: Rule, start: datetime, steps: Sequence[Step], calendar: Calendar, agreed: date | None
+) -> tuple[int, ...]:
+    """The years not announced yet whose working days the count asked for."""
+    if agreed is not None or rule.limit is None or rule.limit.unit is Unit.HOURS:
+        return ()
+    if not rule.roll and rule.limit.unit is not Unit.WORKING_DAYS:
+        return ()
+    # A period of working days asks for each of its days, another one only for those at its end.
+    last = (steps[-1].to - DAY).date()
+    ends = [(step.to - DAY).date() for step in steps[-2:]]
+    first = start.date() if rule.limit.unit is Unit.WORKING_DAYS else min(ends)
+    return tuple(year for year in range(first.year, last.year + 1) if calendar.provisional(year))
+
+
+def _said(data: Mapping[str, JsonValue], *, whole: bool) -> dict[str, str | int | bool]:
+    """The dates that a fact of a kind states; of a common fact whatever is short."""
+    if whole:
+        return {
+            name: value
+            for name, value in data.items()
+            if isinstance(value, int) or (isinstance(value, str) and len(value) <= _SAID_AT_MOST)
+        }
+    return {name: value for name, value in data.items() if isinstance(value, str) and _DATED.match(value)}
+
+
+def _stated(value: object) -> datetime | None:
+    """A stated instant, or 0:00 of a stated day."""
+    day = _date(value)
+    if day is not None:
+        return midnight(day)
+    try:
+        return instant(str(value))
+    except ValueError:
+        return None
+
+
+def _date(value: object) -> date | None:
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
+        return None

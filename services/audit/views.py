@@ -1,0 +1,190 @@
+"""Timeline documents, as services/audit/timeline.py makes them, read back into types; members of `data` stay outside.
+
+Timeline.of(document)        an exchange's timeline, or a case's
+threads([timeline, …])       every exchange once, with its entries
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from contracts.canonical import Document
+
+State = Literal["running", "suspended", "met", "late", "void"]
+
+
+class _View(BaseModel):
+    """A part of a document; what is not named here is not read."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Agency(_View):
+    """An agency with its names."""
+
+    agency: str
+    name: str
+    name_en: str
+
+
+class Member(Agency):
+    """A party of an exchange."""
+
+    role: str
+
+
+class Delivery(Agency):
+    """A stage that a copy for this agency has reached."""
+
+    stage: str
+    attempt: int
+    time: AwareDatetime
+
+
+class Statement(_View):
+    """What an entry says to one who may see it."""
+
+    type: str
+    title_zh: str
+    title_en: str
+    source: Agency
+    time: AwareDatetime
+    acceptedtime: AwareDatetime
+    status: str
+    moves: tuple[Agency, ...]
+    withheld: tuple[str, ...] = ()
+    leg: Agency | None = None
+    inname: Agency | None = None
+
+
+class Entry(_View):
+    """A step of an exchange. `statement` is None for a stub: something was registered that the reader may not see."""
+
+    kind: str
+    exchange: str
+    sequence: int
+    recordedtime: AwareDatetime
+    gap_s: float | None = None
+    deliveries: tuple[Delivery, ...] = ()
+    statement: Statement | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _statement_apart(cls, given: Any) -> Any:
+        apart = isinstance(given, dict) and not given.get("stub") and "statement" not in given
+        return {**given, "statement": given} if apart else given
+
+    @property
+    def at(self) -> datetime:
+        """When the bus took it; of a stub only the time of registration is known."""
+        return self.statement.acceptedtime if self.statement else self.recordedtime
+
+
+class Clock(_View):
+    """A clock with its result. `started_by`, `stopped_by`, `warned`, `expired`, `annulled`, `extensions`: sequences."""
+
+    rule: str
+    version: str
+    title_zh: str
+    title_en: str
+    agency: Agency
+    started_by: int
+    started_at: AwareDatetime
+    due: AwareDatetime
+    original_due: AwareDatetime
+    state: State
+    overdue: bool = False
+    stopped_by: int | None = None
+    stopped_at: AwareDatetime | None = None
+    late_s: float | None = None
+    warned: int | None = None
+    expired: int | None = None
+    annulled: int | None = None
+    extensions: tuple[int, ...] = ()
+    suspensions: tuple[tuple[AwareDatetime, AwareDatetime], ...] = ()
+    provisional: tuple[int, ...] = ()
+    basis: str
+    verified: bool
+
+    @property
+    def touched(self) -> dict[str, tuple[int, ...]]:
+        """What facts did to it: a verb, and the sequences of the facts."""
+        single = {
+            "starts": self.started_by,
+            "stops": self.stopped_by,
+            "warns": self.warned,
+            "expires": self.expired,
+            "annuls": self.annulled,
+        }
+        return {**{verb: (by,) for verb, by in single.items() if by is not None}, "extends": self.extensions}
+
+
+class Share(_View):
+    """What went by on an agency's account with one cause."""
+
+    account: Agency
+    cause: str
+    cause_zh: str
+    seconds: Decimal
+
+
+class Delay(_View):
+    """Whose delay. Of an exchange it has its span, to which the totals add up exactly."""
+
+    begin: AwareDatetime | None = Field(default=None, alias="from")
+    end: AwareDatetime | None = Field(default=None, alias="to")
+    totals: tuple[Share, ...]
+
+
+class Exchange(_View):
+    """An exchange as it stands, its clocks and its delay."""
+
+    kind: str
+    exchange: str
+    case: str
+    home: str
+    status: str
+    ended: bool
+    hops: int
+    opened: AwareDatetime
+    changed: AwareDatetime
+    opener: Agency
+    parties: tuple[Member, ...]
+    moves: tuple[Agency, ...]
+    clocks: tuple[Clock, ...] = ()
+    delay: Delay | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What it is known by."""
+        return self.kind, self.exchange
+
+
+class Timeline(_View):
+    """The timeline of an exchange, or of a case with its exchanges (`of_case`); entries in the document's order."""
+
+    case: str
+    of_case: bool
+    exchanges: tuple[Exchange, ...]
+    entries: tuple[Entry, ...]
+    delay: Delay | None = None
+
+    @classmethod
+    def of(cls, document: Document) -> Self:
+        """The timeline of a document. Raises pydantic's ValidationError for what is none."""
+        of_case = "exchanges" in document
+        exchanges = document["exchanges"] if of_case else [document]
+        return cls.model_validate({**document, "of_case": of_case, "exchanges": exchanges})
+
+
+def threads(documents: Iterable[Document]) -> list[tuple[Exchange, tuple[Entry, ...]]]:
+    """Every exchange of these timelines with its entries, in the order of their opening, each once."""
+    found: dict[tuple[str, str], tuple[Exchange, tuple[Entry, ...]]] = {}
+    for timeline in map(Timeline.of, documents):
+        for exchange in timeline.exchanges:
+            own = tuple(entry for entry in timeline.entries if (entry.kind, entry.exchange) == exchange.key)
+            found.setdefault(exchange.key, (exchange, own))
+    return sorted(found.values(), key=lambda item: (item[0].opened, item[0].key))

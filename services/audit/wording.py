@@ -1,0 +1,229 @@
+"""The words of printed pages, in Chinese and English, and how they write times and lengths of time; pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from decimal import Decimal
+from typing import Final, Literal, TypeAlias
+
+from contracts.calendar import SHANGHAI
+from services.audit.views import Agency
+
+Language: TypeAlias = Literal["zh", "en"]
+
+WORDS: Final[Mapping[str, tuple[str, str]]] = {
+    "timeline": ("流转时间线", "Timeline"),
+    "case_timeline": ("案件流转时间线", "Timeline of a case"),
+    "case": ("案件", "Case"),
+    "exchange": ("流转编号", "Exchange"),
+    "kind": ("事项", "Kind"),
+    "status": ("当前状态", "Status"),
+    "move": ("待办单位", "Whose move"),
+    "nobody": ("无", "nobody"),
+    "ended": ("已办结", "ended"),
+    "open": ("办理中", "open"),
+    "period": ("起止", "Period"),
+    "parties": ("参与单位", "Parties"),
+    "home": ("登记总线", "Registered by"),
+    "made": ("制表", "Made"),
+    "made_by": ("由 {bus} 依登记事实生成, 截至 {at}", "made by {bus} from the registered facts, as of {at}"),
+    "drawing": ("时间线图", "Drawing"),
+    "facts": ("登记事实", "Facts"),
+    "clocks": ("时限", "Clocks"),
+    "delay": ("耗时归属", "Whose time it was"),
+    "notes": ("说明", "Notes"),
+    "number": ("序号", "No."),
+    "when": ("收件时间", "Accepted"),
+    "who": ("单位", "Who"),
+    "what": ("事实", "What"),
+    "status_after": ("此后状态", "Status after"),
+    "next": ("待办: {who}", "next: {who}"),
+    "happened": ("发生 {at}", "happened {at}"),
+    "recorded": ("登记 {at}", "recorded {at}"),
+    "for_leg": ("涉及: {who}", "concerns {who}"),
+    "in_name": ("以 {who} 名义", "in the name of {who}"),
+    "copies": ("送达 {delivered}, 已取 {retrieved}", "delivered to {delivered}, retrieved by {retrieved}"),
+    "withheld_members": ("{count} 项内容不予显示", "{count} members withheld"),
+    "stub": ("不予显示", "withheld"),
+    "stub_text": (
+        "本单位无权查看; 仅证明有此一项登记",
+        "not for this reader; only that something was registered is shown",
+    ),
+    "unknown": ("未示", "not shown"),
+    "rule": ("依据规则", "Rule"),
+    "duty": ("义务单位", "Whose duty"),
+    "started": ("起算", "Started"),
+    "due": ("届满", "Due"),
+    "original_due": ("原定 {at}", "first {at}"),
+    "done": ("履行", "Done"),
+    "result": ("结果", "Result"),
+    "by_fact": ("第 {number} 项", "no. {number}"),
+    "basis": ("依据: {basis}", "Basis: {basis}"),
+    "not_verified": ("条文未核实", "text not verified"),
+    "provisional": ("暂定: {years} 年放假安排未公布", "provisional: holidays of {years} not announced"),
+    "suspended_for": ("中止 {length}", "stood still {length}"),
+    "extended_by": ("延期: {numbers}", "extended: {numbers}"),
+    "expiry": ("届满登记: {number}", "expiry: {number}"),
+    "annulled": ("届满撤销: {number}", "expiry annulled: {number}"),
+    "warning": ("预警: {number}", "warning: {number}"),
+    "met": ("按期", "in time"),
+    "late": ("逾期 {length}", "late by {length}"),
+    "running": ("计时中", "running"),
+    "overdue": ("已逾期 {length}", "overdue by {length}"),
+    "suspended": ("中止中", "suspended"),
+    "void": ("不再适用", "no longer applies"),
+    "cause": ("事由", "Cause"),
+    "length": ("时长", "Length"),
+    "share": ("占比", "Share"),
+    "total": ("合计", "Total"),
+    "span": ("{begin} 至 {end}", "{begin} to {end}"),
+    "bus": ("总线", "The bus"),
+    "nothing": ("无", "none"),
+    "now": ("制表时", "as of"),
+    "key_fact": ("单位陈述的事实", "fact stated by an agency"),
+    "key_bus": ("总线陈述的事实", "fact stated by the bus"),
+    "key_stub": ("不予显示", "withheld"),
+    "key_met": ("按期履行", "done in time"),
+    "key_late": ("逾期部分", "time past due"),
+    "key_running": ("计时中", "running"),
+    "key_left": ("剩余期限", "time that was left"),
+    "key_gap": ("中止", "stood still"),
+    "key_void": ("不再适用", "no longer applies"),
+    "key_delivered": ("送达", "delivered"),
+    "key_retrieved": ("已取", "retrieved"),
+    "key_rest": ("休息日", "rest day"),
+    "page_of": ("第 {page} 页", "page {page}"),
+}
+
+NOTES: Final[tuple[tuple[str, str], ...]] = (
+    (
+        "收件时间: 总线网关收到陈述的时间, 时限依此判断; 发生时间: 单位自己陈述的时间, 总线不核实; "
+        "登记时间: 总线编号登记的时间; 送达时间: 副本进入收件单位指定系统的时间。四者互不替代。",
+        "Accepted: when the gateway took the statement; deadlines are met by it. Happened: when the agency says that it "
+        "happened, which the bus does not check. Recorded: when it was registered with its number. Delivered: when the "
+        "copy reached the designated system of its recipient. None stands in for another.",
+    ),
+    (
+        "时间均为北京时间 (UTC+8); 24:00 是该日终了。时限由规则和日历逐步算出, 可以重算。",
+        "All times are Shanghai time (UTC+8); 24:00 is the end of that day. Deadlines are counted from rules and "
+        "calendars, and anybody can count them again.",
+    ),
+    (
+        "“逾期”“耗时归属”是依登记事实作出的计算, 不是对责任或者过错的认定。",
+        "“Late” and “whose time it was” are counted from registered facts. They find nobody responsible or at fault.",
+    ),
+    (
+        "标有“条文未核实”的规则, 其条文尚未与原文核对; 标有“暂定”的日期, 在放假安排公布后可能变动。",
+        "The text of a rule marked “not verified” was not compared with its source yet. A date marked “provisional” may "
+        "move when the holidays of its year are announced.",
+    ),
+)
+
+STATUSES: Final[Mapping[str, str]] = {
+    "accepted": "已受理",
+    "addressed": "待签收",
+    "approved": "已批准",
+    "case_withdrawn": "已撤销案件",
+    "concluded": "已告知处理结果",
+    "decided": "已作出处理决定",
+    "declined": "不予立案",
+    "designated": "已指定管辖",
+    "designated_back": "已指定移送单位管辖",
+    "disputed": "管辖争议中",
+    "explained": "已说明理由",
+    "explanation_awaited": "待说明理由",
+    "explanation_upheld": "不立案理由成立",
+    "filed": "已立案",
+    "filing_due": "应当立案",
+    "handed_over": "物品已移交",
+    "not_approved": "未批准",
+    "not_filed": "不予立案",
+    "not_prosecuted": "不起诉",
+    "oversight_suggested": "已建议立案监督",
+    "penalised": "已作治安处罚",
+    "receipted": "已签收",
+    "reconsideration_upheld": "复议维持",
+    "reconsidering": "复议中",
+    "reported": "已报告",
+    "returned": "已退回",
+    "sent": "已移送",
+    "supplement_awaited": "待补正",
+    "supplement_awaited_in_work": "受理后待补正",
+    "taken_back": "已收回",
+    "unopened": "未发起",
+    "withdrawn": "已撤回",
+}
+
+KINDS: Final[Mapping[str, tuple[str, str]]] = {
+    "referral": ("涉嫌犯罪案件移送", "Referral of a suspected crime"),
+    "transfer": ("案件移送", "Transfer of a case"),
+}
+
+ROLES: Final[Mapping[str, tuple[str, str]]] = {
+    "sender": ("移送单位", "sender"),
+    "recipient": ("接收单位", "recipient"),
+    "copied": ("抄送单位", "copied"),
+    "supervisor": ("监督单位", "supervisor"),
+    "arbiter": ("指定管辖机关", "arbiter"),
+    "former": ("已转出单位", "former recipient"),
+    "bus": ("总线", "the bus"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """How pages speak in one language."""
+
+    language: Language
+
+    def say(self, key: str, **values: str | int) -> str:
+        """A phrase with its values."""
+        return self.one(*WORDS[key]).format(**values)
+
+    def one(self, zh: str, en: str) -> str:
+        """Whichever is of this language."""
+        return zh if self.language == "zh" else en
+
+    def name(self, agency: Agency) -> str:
+        """An agency's name."""
+        return self.one(agency.name, agency.name_en)
+
+    def names(self, agencies: Iterable[Agency]) -> str:
+        """The names of agencies."""
+        return self.one("、", ", ").join(map(self.name, agencies))
+
+    def status(self, code: str) -> str:
+        """A status; one that has no words here yet is shown by its code."""
+        return self.one(STATUSES.get(code, code), code.replace("_", " "))
+
+    def kind(self, code: str) -> str:
+        """A kind of exchange; by its code where it has no words here yet."""
+        return self.one(*KINDS.get(code, (code, code.replace("_", " "))))
+
+    def role(self, code: str) -> str:
+        """The role of a party."""
+        return self.one(*ROLES.get(code, (code, code.replace("_", " "))))
+
+    def length(self, seconds: Decimal | float) -> str:
+        """A length of time in its two largest units: `3天 4小时`; the smaller one is cut, not rounded."""
+        left = int(seconds)
+        parts: list[str] = []
+        for size, zh, en in ((86400, "天", "d"), (3600, "小时", "h"), (60, "分", "min"), (1, "秒", "s")):
+            amount, left = divmod(left, size)
+            if amount or (parts and len(parts) < 2):
+                parts.append(f"{amount}{self.one(zh, ' ' + en)}")
+        shown = [part for part in parts[:2] if not part.startswith("0")]
+        return " ".join(shown) or self.one("不足1秒", "under 1 s")
+
+
+def moment(instant: datetime, *, seconds: bool = False) -> str:
+    """An instant in Shanghai: `2026-11-05 10:00`, with its seconds on demand."""
+    return f"{instant.astimezone(SHANGHAI):{'%Y-%m-%d %H:%M:%S' if seconds else '%Y-%m-%d %H:%M'}}"
+
+
+def deadline(instant: datetime) -> str:
+    """The same of an instant until which there is time: midnight is the end of the day before, 24:00."""
+    local = instant.astimezone(SHANGHAI)
+    if local.time() != time():
+        return moment(instant, seconds=bool(local.second))
+    return f"{local.date() - timedelta(days=1)} 24:00"

@@ -1,0 +1,58 @@
+"""The composition root of clocks."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from aiohttp import web
+
+from connectors.kafka.progress import Progress
+from contracts.topics import DELIVERIES
+from services.clocks.crier import Crier
+from services.clocks.keeper import Keeper
+from services.clocks.watermark import Watermark
+from services.kernel.follower import Follower
+from services.kernel.schema import schema
+from services.kernel.service import Runtime
+
+SCHEMA: Final = schema("clocks", "outbox", "follower")
+
+
+class Clocks:
+    """The legal clocks as a service."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._keeper = Keeper(runtime)
+        topics = [*runtime.library.current().topics.events(), DELIVERIES]
+        self._follower = Follower(runtime, "clocks", self._keeper, topics, hop=3)
+        self._consumer = self._follower.consumer()
+        self._progress = Progress(runtime.kafka)
+        watermark = Watermark(self._progress, lambda: runtime.library.current().topics, runtime.clock)
+        self._crier = Crier(runtime, self._keeper, watermark)
+
+    async def start(self) -> None:
+        """Begin to keep clocks and to speak of them; returns when the group is joined."""
+        await self._follower.start()
+        await self._consumer.start()
+        self._crier.start()
+
+    async def stop(self) -> None:
+        """Finish what is in hand."""
+        await self._crier.stop()
+        await self._consumer.stop()
+        await self._follower.stop()
+        await self._progress.stop()
+
+    def troubles(self) -> Sequence[str]:
+        """Why clocks are not kept, or not spoken of."""
+        health = self._consumer.health()
+        following = None if health.ready else health.reason or health.state
+        return [trouble for trouble in (following, self._crier.trouble) if trouble]
+
+    def routes(self) -> Sequence[web.AbstractRouteDef]:
+        """None of its own: timelines show the clocks."""
+        return ()
+
+
+def build(runtime: Runtime) -> Clocks:
+    """The service."""
+    return Clocks(runtime)

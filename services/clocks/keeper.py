@@ -1,0 +1,227 @@
+"""The tables of clocks: each exchange's clocks as they stand after what is registered and delivered."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from connectors.kafka.consume import Record as KafkaRecord
+from connectors.postgres.pool import Connection, Pool
+from contracts.clocks import Clock, History
+from contracts.deliveries import StageReached
+from contracts.records import Record
+from contracts.topics import DELIVERIES
+from services.clocks.words import Law, Sheet, Timing, sheet
+from services.kernel.service import Runtime
+from services.kernel.stages import all_stages
+from services.kernel.store import ExchangeKey, Store
+
+_PAGE: Final = 500
+
+
+class Keeper:
+    """Keeps the clocks up to what is registered (`services.kernel.follower.Applier`)."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._timing = Timing(runtime.settings.clock_grace, runtime.settings.clock_tolerance)
+        self.changed = _nothing
+
+    @property
+    def law(self) -> Law:
+        """What clocks are counted by now."""
+        contracts = self._runtime.library.current()
+        return Law(contracts.rules, contracts.calendars, self._timing)
+
+    async def apply(self, connection: Connection, records: Sequence[Record], others: Sequence[KafkaRecord]) -> None:
+        """Note what was delivered, and keep the clocks of the exchanges that moved."""
+        stages = [StageReached.from_bytes(item.value) for item in others if item.topic == DELIVERIES]
+        delivered = [stage for stage in stages if stage.stage == "delivered"]
+        if delivered:
+            await _add_delivered(connection, delivered)
+        touched = {(record.kind, record.exchange) for record in records}
+        touched |= {(stage.kind, stage.exchange) for stage in delivered}
+        await self.refresh(connection, sorted(touched))
+
+    def committed(self) -> None:
+        """There may be something to say sooner than was thought."""
+        self.changed()
+
+    async def refresh(self, connection: Connection, keys: Sequence[ExchangeKey]) -> Mapping[ExchangeKey, Sheet]:
+        """Write the clocks of these exchanges, in order of their keys, as they stand by the store; return them.
+
+        The exchanges stay locked until the caller's transaction ends.
+        """
+        if not keys:
+            return {}
+        await connection.execute(_LOCK, _columns(keys))
+        delivered = await _delivered(connection, keys)
+        said = await _said(connection, keys)
+        law = self.law
+        sheets: dict[ExchangeKey, Sheet] = {}
+        for key, records in (await self._records(keys)).items():
+            sheets[key] = sheet(records, History.of(records, delivered[key]), said[key], law)
+        await _write(connection, sheets)
+        return sheets
+
+    async def refresh_all(self, *, only_running: bool) -> None:
+        """Count the clocks of all exchanges again, or of those in which one runs."""
+        query = _WITH_RUNNING if only_running else _ALL
+        after: ExchangeKey = ("", "00000000-0000-0000-0000-000000000000")
+        while True:
+            async with self._runtime.pool.connection() as connection:
+                rows = await (await connection.execute(query, (*after, _PAGE))).fetchall()
+                keys: list[ExchangeKey] = [(kind, exchange) for kind, exchange in rows]
+                await self.refresh(connection, keys)
+            if len(keys) < _PAGE:
+                return
+            after = keys[-1]
+
+    async def rebuild(self) -> None:
+        """Forget everything, and read registrars' stores and stored stages anew. Nothing else may run meanwhile."""
+        pool = self._runtime.pool
+        async with pool.connection() as connection:
+            await connection.execute(_FORGET)
+        async for stages in all_stages(pool):
+            async with pool.connection() as connection:
+                await _add_delivered(connection, [stage for stage in stages if stage.stage == "delivered"])
+        for topic in self._runtime.library.current().topics.events():
+            await self._rebuild_from(topic.split(".", 1)[1], pool)
+
+    async def _rebuild_from(self, registrar: str, pool: Pool) -> None:
+        last: dict[ExchangeKey, int] = {}
+        async for record in Store(registrar, pool).all_records():
+            last[record.kind, record.exchange] = record.sequence
+        keys = sorted(last)
+        for place in range(0, len(keys), _PAGE):
+            page = keys[place : place + _PAGE]
+            async with pool.connection() as connection:
+                await connection.execute(_POSITIONS, (*_columns(page), [last[key] for key in page]))
+                await self.refresh(connection, page)
+
+    async def _records(self, keys: Sequence[ExchangeKey]) -> Mapping[ExchangeKey, Sequence[Record]]:
+        topics = self._runtime.library.current().topics
+        by_registrar: dict[str, list[ExchangeKey]] = defaultdict(list)
+        for key in keys:
+            by_registrar[topics.registrar_of(key[0]) or ""].append(key)
+        found: dict[ExchangeKey, Sequence[Record]] = {}
+        for registrar, own in by_registrar.items():
+            found |= await Store(registrar, self._runtime.pool).exchanges(own)
+        return found
+
+
+def _nothing() -> None:
+    """Nobody waits yet."""
+
+
+async def _add_delivered(connection: Connection, stages: Sequence[StageReached]) -> None:
+    columns = (
+        [stage.kind for stage in stages],
+        [stage.exchange for stage in stages],
+        [stage.sequence for stage in stages],
+        [stage.recipient for stage in stages],
+        [stage.time for stage in stages],
+    )
+    await connection.execute(_ADD_DELIVERED, columns)
+
+
+async def _delivered(
+    connection: Connection, keys: Sequence[ExchangeKey]
+) -> Mapping[ExchangeKey, Mapping[tuple[int, str], datetime]]:
+    found: dict[ExchangeKey, dict[tuple[int, str], datetime]] = {key: {} for key in keys}
+    rows = await (await connection.execute(_DELIVERED, _columns(keys))).fetchall()
+    for kind, exchange, sequence, agency, at in rows:
+        found[kind, exchange][sequence, agency] = at
+    return found
+
+
+async def _said(connection: Connection, keys: Sequence[ExchangeKey]) -> Mapping[ExchangeKey, set[str]]:
+    found: dict[ExchangeKey, set[str]] = {key: set() for key in keys}
+    for kind, exchange, id_ in await (await connection.execute(_SAID, _columns(keys))).fetchall():
+        found[kind, exchange].add(id_)
+    return found
+
+
+async def _write(connection: Connection, sheets: Mapping[ExchangeKey, Sheet]) -> None:
+    rows = [(key, item, _next(found, item)) for key, found in sheets.items() for item in found.clocks]
+    if not rows:
+        return
+    columns = (
+        [key[0] for key, _, _ in rows],
+        [key[1] for key, _, _ in rows],
+        [item.rule.id for _, item, _ in rows],
+        [item.started_by for _, item, _ in rows],
+        [item.agency for _, item, _ in rows],
+        [item.started_at for _, item, _ in rows],
+        [item.due.instant for _, item, _ in rows],
+        [str(item.state) for _, item, _ in rows],
+        [item.stopped_by for _, item, _ in rows],
+        [item.warned for _, item, _ in rows],
+        [item.expired for _, item, _ in rows],
+        [item.annulled for _, item, _ in rows],
+        [at for _, _, at in rows],
+    )
+    await connection.execute(_WRITE, columns)
+
+
+def _next(found: Sheet, item: Clock) -> datetime | None:
+    return next((word.at for word in found.words if word.about.key == item.key), None)
+
+
+def _columns(keys: Sequence[ExchangeKey]) -> tuple[list[str], list[str]]:
+    return [kind for kind, _ in keys], [exchange for _, exchange in keys]
+
+
+_LOCK: Final = """
+    SELECT pg_advisory_xact_lock(hashtextextended(kind || '/' || exchange, 7))
+    FROM unnest(%s::text[], %s::text[]) AS wanted (kind, exchange) ORDER BY hashtextextended(kind || '/' || exchange, 7)
+"""
+
+_ADD_DELIVERED: Final = """
+    INSERT INTO clocks.delivered (kind, exchange, sequence, agency, at)
+    SELECT kind, exchange, sequence, agency, min(at)
+    FROM unnest(%s::text[], %s::uuid[], %s::int[], %s::text[], %s::timestamptz[])
+        AS n (kind, exchange, sequence, agency, at)
+    GROUP BY kind, exchange, sequence, agency ON CONFLICT DO NOTHING
+"""
+
+_DELIVERED: Final = """
+    SELECT kind, exchange::text, sequence, agency, at FROM clocks.delivered
+    JOIN unnest(%s::text[], %s::uuid[]) AS wanted (kind, exchange) USING (kind, exchange)
+"""
+
+_SAID: Final = """
+    SELECT kind, exchange::text, id FROM clocks.said
+    JOIN unnest(%s::text[], %s::uuid[]) AS wanted (kind, exchange) USING (kind, exchange)
+"""
+
+_WRITE: Final = """
+    INSERT INTO clocks.clocks AS c (kind, exchange, rule, started_by, agency, started_at, due, state,
+        stopped_by, warned, expired, annulled, next_at)
+    SELECT * FROM unnest(%s::text[], %s::uuid[], %s::text[], %s::int[], %s::text[], %s::timestamptz[],
+        %s::timestamptz[], %s::text[], %s::int[], %s::int[], %s::int[], %s::int[], %s::timestamptz[])
+    ON CONFLICT (kind, exchange, rule, started_by, agency) DO UPDATE SET
+        (started_at, due, state, stopped_by, warned, expired, annulled, next_at) =
+        (EXCLUDED.started_at, EXCLUDED.due, EXCLUDED.state, EXCLUDED.stopped_by, EXCLUDED.warned,
+         EXCLUDED.expired, EXCLUDED.annulled, EXCLUDED.next_at)
+    WHERE (c.started_at, c.due, c.state, c.stopped_by, c.warned, c.expired, c.annulled, c.next_at)
+        IS DISTINCT FROM (EXCLUDED.started_at, EXCLUDED.due, EXCLUDED.state, EXCLUDED.stopped_by, EXCLUDED.warned,
+         EXCLUDED.expired, EXCLUDED.annulled, EXCLUDED.next_at)
+"""
+
+_WITH_RUNNING: Final = """
+    SELECT DISTINCT kind, exchange::text FROM clocks.clocks
+    WHERE state = 'running' AND (kind, exchange::text) > (%s, %s) ORDER BY 1, 2 LIMIT %s
+"""
+
+_ALL: Final = """
+    SELECT DISTINCT kind, exchange::text FROM clocks.clocks
+    WHERE (kind, exchange::text) > (%s, %s) ORDER BY 1, 2 LIMIT %s
+"""
+
+_FORGET: Final = "TRUNCATE clocks.clocks, clocks.delivered, clocks.said, clocks.positions, clocks.stopped"
+
+_POSITIONS: Final = """
+    INSERT INTO clocks.positions (kind, exchange, sequence)
+    SELECT * FROM unnest(%s::text[], %s::uuid[], %s::int[])
+"""

@@ -1,0 +1,137 @@
+"""What the bus has to say about a clock, and when; pure.
+
+A warning before a deadline, its expiry, the annulment of an expiry that an act accepted in time has made void, an
+extension that the rule itself grants, and a count by a calendar that was announced since. The id of each word comes
+from what it is about, so that it is said once however often it is thought.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TypedDict
+
+from contracts.calendar import Calendars
+from contracts.claims import not_extendable
+from contracts.clocks import Clock, ClockState, Due, History, clocks, recounted
+from contracts.counting import clock
+from contracts.records import Record
+from contracts.rules import Rules
+from events import common
+from events.fact import Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """grace: how long after a due instant to wait for what is on its way. tolerance: what later is called late."""
+
+    grace: timedelta
+    tolerance: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A fact to submit, from `at` on, under an id of its own. `time`: when it happened by law."""
+
+    id: str
+    at: datetime
+    time: datetime
+    fact: Fact
+    about: Clock
+
+    def at_last(self, now: datetime, timing: Timing) -> Fact:
+        """The fact as it is said now: marked late if it should have been said before."""
+        if isinstance(self.fact, (common.ClockWarned, common.ClockExpired)) and now - self.at > timing.tolerance:
+            return self.fact.model_copy(update={"late": True})
+        return self.fact
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """What clocks are counted by."""
+
+    rules: Rules
+    calendars: Calendars
+    timing: Timing
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The clocks of an exchange, and the words about them that have not been said yet, in order."""
+
+    clocks: tuple[Clock, ...]
+    words: tuple[Word, ...]
+
+
+def sheet(records: Sequence[Record], history: History, said: Collection[str], law: Law) -> Sheet:
+    """The sheet of an exchange. `said`: the ids of the words that were submitted before."""
+    found = clocks(history, law.rules, law.calendars)
+    exchange = f"{records[0].kind}/{records[0].exchange}"
+    words = [word for item in found for word in _words(item, exchange, law)]
+    words += _granted(history, found, exchange, law.calendars)
+    waiting = [word for word in words if word.id not in said]
+    return Sheet(found, tuple(sorted(waiting, key=lambda word: (word.at, word.about.key))))
+
+
+def _words(item: Clock, exchange: str, law: Law) -> Iterator[Word]:
+    if item.to_annul and item.expired is not None and item.stopped_by is not None and item.stopped_at is not None:
+        reason = f"{item.rule.id}: #{item.stopped_by} was accepted at {clock(item.stopped_at)}, in time"
+        annulment = common.ClockExpiryAnnulled(expiry=item.expired, act=item.stopped_by, reason=reason)
+        yield Word(_id("annulled", exchange, item), item.stopped_at, item.stopped_at, annulment, item)
+    if item.state is not ClockState.RUNNING or item.expired is not None:
+        return
+    again = recounted(item, law.calendars)
+    if again is not None:
+        calendar = law.calendars.newest().label(again.instant.year)
+        fact = common.ClockRecomputed(**_about(item, again), was_due=item.due.instant, calendar=calendar)
+        yield Word(_id("recomputed", exchange, item, again.instant), item.started_at, item.started_at, fact, item)
+        return
+    if item.warn_at is not None and item.warned_due != item.due.instant:
+        warning = common.ClockWarned(**_about(item, item.due))
+        yield Word(_id("warned", exchange, item), item.warn_at, item.warn_at, warning, item)
+    expiry = common.ClockExpired(**_about(item, item.due))
+    yield Word(_id("expired", exchange, item), item.due.instant + law.timing.grace, item.due.instant, expiry, item)
+
+
+def _granted(history: History, found: Sequence[Clock], exchange: str, calendars: Calendars) -> Iterator[Word]:
+    """The extension that was asked for last, if it waits and a rule itself grants it."""
+    asked = next((entry for entry in reversed(history.entries) if entry.fact.startswith("extension_")), None)
+    if asked is None or asked.fact != "extension_requested":
+        return
+    last = date.fromisoformat(str(asked.said["new_date"]))
+    for item in found:
+        extends = item.rule.extends
+        own = item.state is ClockState.RUNNING and item.agency == asked.source
+        by_rule = own and extends is not None and extends.by == "rule"
+        if by_rule and not_extendable([item], last, None, asked.acceptedtime, calendars) is None:
+            fact = common.ExtensionGranted(new_date=last, rule=item.rule.id)
+            yield Word(_id("granted", exchange, item), asked.acceptedtime, asked.acceptedtime, fact, item)
+            return
+
+
+class _About(TypedDict):
+    rule: str
+    due: datetime
+    started_by: int
+    started_at: datetime
+    agency: str
+    basis: str
+    provisional: str | None
+
+
+def _about(item: Clock, counted: Due) -> _About:
+    return {
+        "rule": item.rule.id,
+        "due": counted.instant,
+        "started_by": item.started_by,
+        "started_at": item.started_at,
+        "agency": item.agency,
+        "basis": counted.basis,
+        "provisional": " ".join(map(str, counted.provisional)) or None,
+    }
+
+
+def _id(what: str, exchange: str, item: Clock, due: datetime | None = None) -> str:
+    rule, started_by, agency = item.key
+    named = f"{what}|{exchange}|{rule}|{started_by}|{agency}|{(due or item.due.instant).isoformat()}"
+    return f"clock-{what}-{rule}-{hashlib.sha256(named.encode()).hexdigest()[:32]}"

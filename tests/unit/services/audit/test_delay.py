@@ -1,0 +1,406 @@
+"""Whose delay: the time of an exchange is divided whole, and each part is on the right account."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from contracts.canonical import instant, timestamp
+from contracts.deliveries import StageReached
+from contracts.errors import MalformedJson
+from contracts.outages import Outage
+from contracts.records import Phase, Record
+from events.registry import COMMON_KIND
+from services.audit.delay import CAUSES_ZH, Cause, Segment, Split, split, summed
+from services.kernel.lifecycle import Role
+from tests.support.factory import BUS, TIME
+from tests.support.play import CITY, MINHANG, POLICE, QINGPU, XUHUI, Play, names
+from tests.support.registered import registered
+
+HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
+SENT, RECEIPTED = (MINHANG, "transfer.sent"), (QINGPU, "transfer.receipted")
+ACCEPTED = (QINGPU, "transfer.accepted")
+REQUESTED = (QINGPU, "transfer.supplement_requested")
+Move = tuple[object, ...]
+Part = tuple[str, Cause, float, int]
+
+
+def exchange(*moves: Move, kind: str = "transfer", hours: Sequence[float] | None = None) -> list[Record]:
+    """The records of these facts, accepted at these hours (one apart) and recorded, so delivered, a second later."""
+    records = registered(Play(kind).given(*moves))
+    return at(records, [TIME + HOUR * hour for hour in hours or range(len(records))])
+
+
+def at(records: Sequence[Record], times: Sequence[datetime], lag: timedelta = SECOND) -> list[Record]:
+    return [
+        record.model_copy(
+            update={
+                "event": {**record.event, "acceptedtime": timestamp(time), "recordedtime": timestamp(time + lag)},
+            }
+        )
+        for record, time in zip(records, times, strict=True)
+    ]
+
+
+def without_lag(records: Sequence[Record]) -> list[Record]:
+    return at(records, [instant(record.event["acceptedtime"]) for record in records], timedelta())
+
+
+def parts(found: Split) -> list[Part]:
+    """(account, cause, hours, after) of each segment."""
+    return [(item.account, item.cause, item.length / HOUR, item.after) for item in found.segments]
+
+
+def divided(*moves: Move, kind: str = "transfer", hours: Sequence[float] | None = None) -> list[Part]:
+    """The parts of an exchange in which nothing takes time on its way."""
+    return parts(split(without_lag(exchange(*moves, kind=kind, hours=hours)), [], []))
+
+
+def delivery(record: Record, recipient: str, time: datetime, attempt: int = 1) -> StageReached:
+    return StageReached(
+        bus=BUS,
+        kind=record.kind,
+        exchange=record.exchange,
+        sequence=record.sequence,
+        recipient=recipient,
+        stage="delivered",
+        attempt=attempt,
+        time=time,
+    )
+
+
+def outage(begun: float, ended: float, bus: str = BUS) -> Outage:
+    return Outage(bus=bus, service="gateway", begun=TIME + HOUR * begun, ended=TIME + HOUR * ended)
+
+
+# --- what a wait is
+
+
+def test_each_wait_is_on_the_account_of_whose_move_it_is() -> None:
+    found = divided(SENT, RECEIPTED, ACCEPTED, (QINGPU, "transfer.filed"), (QINGPU, "transfer.decided"))
+    assert found == [
+        (QINGPU, Cause.RECEIPT, 1, 1),
+        (QINGPU, Cause.ACCEPTANCE, 1, 2),
+        (QINGPU, Cause.PROCESSING, 1, 3),
+        (QINGPU, Cause.PROCESSING, 1, 4),
+    ]
+
+
+def test_what_precedes_a_referral_is_the_senders() -> None:
+    moves = ((MINHANG, "referral.reported"), (MINHANG, "referral.approved"), (MINHANG, "referral.sent"))
+    assert divided(*moves, kind="referral") == [
+        (MINHANG, Cause.PREPARATION, 1, 1),
+        (MINHANG, Cause.PREPARATION, 1, 2),
+    ]
+
+
+def test_facts_that_move_nothing_leave_the_wait_as_it_is() -> None:
+    remarks = ((MINHANG, "common.chased"), (MINHANG, "common.corrected", {"corrects": 1}))
+    assert divided(SENT, *remarks, RECEIPTED) == [(QINGPU, Cause.RECEIPT, 3, 1)]
+    found = split(exchange(SENT, *remarks, RECEIPTED), [], [])
+    assert [item.cause for item in found.segments] == [Cause.TRANSPORT, Cause.RECEIPT]
+
+
+def test_a_withdrawal_that_is_asked_for_waits_for_the_other_side() -> None:
+    asked, refused = (MINHANG, "common.withdrawal_requested"), (QINGPU, "common.withdrawal_refused")
+    assert divided(SENT, RECEIPTED, ACCEPTED, asked, refused, (QINGPU, "transfer.filed"))[2:] == [
+        (QINGPU, Cause.PROCESSING, 1, 3),
+        (QINGPU, Cause.COUNTERPART, 1, 4),
+        (QINGPU, Cause.PROCESSING, 1, 5),
+    ]
+
+
+def test_a_return_waits_for_the_sender_and_a_dispute_for_the_arbiter() -> None:
+    moves = (SENT, RECEIPTED, (QINGPU, "transfer.returned"), (MINHANG, "transfer.disputed"))
+    assert divided(*moves, (CITY, "transfer.designated_back"), hours=[0, 1, 2, 4, 7])[2:] == [
+        (MINHANG, Cause.COUNTERPART, 2, 3),
+        (CITY, Cause.COUNTERPART, 3, 4),
+    ]
+
+
+def test_an_exchange_of_a_bus_that_named_no_phases_is_processing() -> None:
+    records = without_lag(exchange(SENT, RECEIPTED))
+    old = [
+        record.model_copy(update={"standing": record.standing.model_copy(update={"phase": None})}) for record in records
+    ]
+    assert parts(split(old, [], [])) == [(QINGPU, Cause.PROCESSING, 1, 1)]
+
+
+def test_time_that_goes_back_stands_still() -> None:
+    assert divided(SENT, RECEIPTED, ACCEPTED, (QINGPU, "transfer.filed"), hours=[0, 5, 3, 6]) == [
+        (QINGPU, Cause.RECEIPT, 5, 1),
+        (QINGPU, Cause.PROCESSING, 1, 3),
+    ]
+
+
+# --- where it ends
+
+
+def test_the_span_ends_with_the_fact_that_ended_the_exchange() -> None:
+    moves = (SENT, (MINHANG, "common.withdrawn"), (MINHANG, "common.corrected", {"corrects": 1}))
+    found = split(without_lag(exchange(*moves)), [], [], TIME + HOUR * 9)
+    assert parts(found) == [(QINGPU, Cause.RECEIPT, 1, 1)]
+    assert found.span == HOUR
+
+
+def test_an_open_exchange_runs_until_now_if_now_is_given() -> None:
+    records = without_lag(exchange(SENT, RECEIPTED))
+    assert split(records, [], []).span == HOUR
+    found = split(records, [], [], TIME + HOUR * 5)
+    assert parts(found) == [(QINGPU, Cause.RECEIPT, 1, 1), (QINGPU, Cause.ACCEPTANCE, 4, 2)]
+    assert split(records, [], [], TIME).span == HOUR
+
+
+def test_an_exchange_of_one_fact_took_no_time() -> None:
+    found = split(exchange(SENT), [], [])
+    assert (found.span, found.segments, found.totals()) == (timedelta(), (), {})
+
+
+# --- the bus's own
+
+
+def test_the_bus_has_the_time_until_delivery_to_whose_move_it_is() -> None:
+    records = exchange(SENT, RECEIPTED)
+    stages = [
+        delivery(records[0], QINGPU, TIME + HOUR / 2, attempt=2),
+        delivery(records[0], QINGPU, TIME + HOUR / 4),
+        delivery(records[0], MINHANG, TIME + SECOND),
+    ]
+    assert parts(split(records, stages, [])) == [(BUS, Cause.TRANSPORT, 0.25, 1), (QINGPU, Cause.RECEIPT, 0.75, 1)]
+
+
+def test_without_a_stage_a_fact_was_delivered_when_it_was_recorded() -> None:
+    first, second = split(exchange(SENT, RECEIPTED), [], []).segments
+    assert (first.account, first.length) == (BUS, SECOND)
+    assert (second.account, second.length) == (QINGPU, HOUR - SECOND)
+
+
+def test_a_delivery_after_the_next_fact_is_all_transport() -> None:
+    records = exchange(SENT, RECEIPTED)
+    late = [delivery(records[0], QINGPU, TIME + HOUR * 3)]
+    assert parts(split(records, late, [])) == [(BUS, Cause.TRANSPORT, 1, 1)]
+
+
+def test_an_outage_is_the_buss_wherever_an_agency_would_have_had_the_time() -> None:
+    records = without_lag(exchange(SENT, RECEIPTED, ACCEPTED, hours=[0, 4, 8]))
+    outages = [outage(6, 7), outage(1, 2), outage(1.5, 3), outage(-2, -1), outage(7.5, 20)]
+    assert parts(split(records, [], outages)) == [
+        (QINGPU, Cause.RECEIPT, 1, 1),
+        (BUS, Cause.OUTAGE, 2, 1),
+        (QINGPU, Cause.RECEIPT, 1, 1),
+        (QINGPU, Cause.ACCEPTANCE, 2, 2),
+        (BUS, Cause.OUTAGE, 1, 2),
+        (QINGPU, Cause.ACCEPTANCE, 0.5, 2),
+        (BUS, Cause.OUTAGE, 0.5, 2),
+    ]
+
+
+def test_an_outage_while_a_fact_is_on_its_way_stays_transport() -> None:
+    records = exchange(SENT, RECEIPTED)
+    stages = [delivery(records[0], QINGPU, TIME + HOUR / 2)]
+    assert parts(split(records, stages, [outage(0.25, 0.75)])) == [
+        (BUS, Cause.TRANSPORT, 0.5, 1),
+        (BUS, Cause.OUTAGE, 0.25, 1),
+        (QINGPU, Cause.RECEIPT, 0.25, 1),
+    ]
+
+
+def test_an_outage_of_another_bus_does_not_count() -> None:
+    records = without_lag(exchange(SENT, RECEIPTED))
+    assert parts(split(records, [], [outage(0, 1, "310118-bus")])) == [(QINGPU, Cause.RECEIPT, 1, 1)]
+
+
+# --- what is known only afterwards
+
+
+def test_the_whole_time_of_who_passed_the_matter_on_is_forwarding() -> None:
+    forwarded = (QINGPU, "transfer.forwarded", {"recipient": XUHUI})
+    found = divided(SENT, RECEIPTED, forwarded, (XUHUI, "transfer.receipted"), (XUHUI, "transfer.accepted"))
+    assert found == [
+        (QINGPU, Cause.FORWARDING, 1, 1),
+        (QINGPU, Cause.FORWARDING, 1, 2),
+        (XUHUI, Cause.RECEIPT, 1, 3),
+        (XUHUI, Cause.ACCEPTANCE, 1, 4),
+    ]
+
+
+def test_who_got_the_matter_back_after_passing_it_on_has_its_later_time_as_it_is() -> None:
+    found = divided(
+        SENT,
+        RECEIPTED,
+        (QINGPU, "transfer.forwarded", {"recipient": XUHUI}),
+        (CITY, "transfer.designated", {"agency": QINGPU}),
+        ACCEPTED,
+    )
+    assert found == [
+        (QINGPU, Cause.FORWARDING, 1, 1),
+        (QINGPU, Cause.FORWARDING, 1, 2),
+        (XUHUI, Cause.RECEIPT, 1, 3),
+        (QINGPU, Cause.ACCEPTANCE, 1, 4),
+    ]
+
+
+def test_a_supplement_that_came_is_the_senders_time() -> None:
+    found = divided(SENT, RECEIPTED, REQUESTED, (MINHANG, "transfer.supplemented"), ACCEPTED)
+    assert found[2:] == [(MINHANG, Cause.SUPPLEMENT, 1, 3), (QINGPU, Cause.ACCEPTANCE, 1, 4)]
+
+
+@pytest.mark.parametrize(
+    ("then", "account"),
+    [
+        (ACCEPTED, QINGPU),
+        ((QINGPU, "transfer.returned"), QINGPU),
+        ((QINGPU, "transfer.forwarded", {"recipient": XUHUI}), QINGPU),
+        ((MINHANG, "common.withdrawn"), MINHANG),
+        ((MINHANG, "transfer.disputed"), MINHANG),
+        ((CITY, "transfer.designated", {"agency": XUHUI}), MINHANG),
+    ],
+)
+def test_a_supplement_without_which_the_requester_went_on_is_its_own_time(then: Move, account: str) -> None:
+    assert divided(SENT, RECEIPTED, REQUESTED, then)[2:] == [(account, Cause.SUPPLEMENT, 1, 3)]
+
+
+def test_what_was_asked_for_while_it_was_waited_for_does_not_hide_who_went_on() -> None:
+    asked, refused = (MINHANG, "common.withdrawal_requested"), (QINGPU, "common.withdrawal_refused")
+    found = divided(SENT, RECEIPTED, ACCEPTED, REQUESTED, asked, refused, (QINGPU, "transfer.filed"))
+    assert found[3:] == [
+        (QINGPU, Cause.SUPPLEMENT, 1, 4),
+        (QINGPU, Cause.COUNTERPART, 1, 5),
+        (QINGPU, Cause.SUPPLEMENT, 1, 6),
+    ]
+
+
+def test_to_agree_that_the_sender_withdraws_is_not_to_go_on() -> None:
+    asked, agreed = (MINHANG, "common.withdrawal_requested"), (QINGPU, "common.withdrawn")
+    found = divided(SENT, RECEIPTED, ACCEPTED, REQUESTED, asked, agreed)
+    assert found[3:] == [(MINHANG, Cause.SUPPLEMENT, 1, 4), (QINGPU, Cause.COUNTERPART, 1, 5)]
+
+
+def test_a_supplement_that_is_still_awaited_is_the_senders_time() -> None:
+    records = without_lag(exchange(SENT, RECEIPTED, REQUESTED))
+    assert parts(split(records, [], [], TIME + HOUR * 9))[2:] == [(MINHANG, Cause.SUPPLEMENT, 7, 3)]
+
+
+# --- what a reader is told
+
+
+def test_after_hidden_facts_only_the_accounts_are_told() -> None:
+    moves = ((MINHANG, "referral.reported"), (MINHANG, "referral.approved"), (MINHANG, "referral.sent"))
+    records = without_lag(exchange(*moves, (POLICE, "referral.receipted"), kind="referral", hours=[0, 2, 5, 6]))
+    whole = split(records, [], [outage(3, 4)])
+    cut = whole.cut({1, 2})
+    assert parts(cut) == [
+        (MINHANG, Cause.WITHHELD, 3, 1),
+        (BUS, Cause.WITHHELD, 1, 2),
+        (MINHANG, Cause.WITHHELD, 1, 2),
+        (POLICE, Cause.RECEIPT, 1, 3),
+    ]
+    assert by_account(cut) == by_account(whole)
+    assert whole.cut(set()) == whole
+
+
+def test_every_cause_has_its_chinese_name() -> None:
+    assert set(CAUSES_ZH) == set(Cause)
+    assert set(Phase) <= {cause.value for cause in Cause}
+
+
+# --- whatever happens
+
+
+@st.composite
+def histories(draw: st.DrawFn, kind: str) -> tuple[list[Record], list[StageReached], list[Outage]]:
+    """A random legal exchange with random times, times of delivery (or none) and outages, in whole microseconds."""
+    play = Play(kind)
+    for _ in range(draw(st.integers(1, 14))):
+        own = [f"{kind}.{fact.name()}" for fact in play.lifecycle.transitions[play.state.status]]
+        name = draw(st.sampled_from(sorted(own) * 3 + [*names(COMMON_KIND)]))
+        role = draw(st.sampled_from(sorted(play.speakers(name))))
+        play.when(play.actor(Role(role)), name)
+    if not play.log:
+        play.given((MINHANG, "transfer.sent" if kind == "transfer" else "referral.reported"))
+    spans = st.one_of(st.just(0), st.integers(0, 5_000_000), st.integers(0, 10**12))
+    times, now = list[datetime](), TIME
+    for _ in play.log:
+        now += timedelta(microseconds=draw(spans))
+        times.append(now)
+    records = at(registered(play), times, timedelta(microseconds=draw(spans)))
+    stages = [
+        delivery(record, agency, time + timedelta(microseconds=draw(spans)))
+        for record, time in zip(records, times, strict=True)
+        for agency in sorted(record.standing.parties)
+        if draw(st.booleans())
+    ]
+    starts = st.integers(-1000, int((now - TIME) / SECOND) + 1000)
+    outages = [
+        Outage(bus=BUS, service="gateway", begun=begun, ended=begun + timedelta(microseconds=draw(spans)))
+        for begun in (TIME + SECOND * start for start in draw(st.lists(starts, max_size=4)))
+    ]
+    return records, stages, outages
+
+
+@pytest.mark.parametrize("kind", ["transfer", "referral"])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_the_span_is_divided_without_remainder_or_overlap(kind: str, data: st.DataObject) -> None:
+    records, stages, outages = data.draw(histories(kind))
+    until = data.draw(st.none() | st.timedeltas(timedelta(), timedelta(days=40)).map(lambda span: TIME + span))
+    found = split(records, stages, outages, until)
+    assert sum((item.length for item in found.segments), timedelta()) == found.span
+    assert sum(found.totals().values(), timedelta()) == found.span
+    assert_whole(found)
+    cut = found.cut(data.draw(st.frozensets(st.integers(1, len(records)))))
+    assert_whole(cut)
+    assert by_account(cut) == by_account(found)
+
+
+@pytest.mark.parametrize("kind", ["transfer", "referral"])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_an_outage_is_on_no_agencys_account(kind: str, data: st.DataObject) -> None:
+    records, stages, outages = data.draw(histories(kind))
+    for item in split(records, stages, outages).segments:
+        if item.account != BUS:
+            assert all(down.ended <= item.begun or item.ended <= down.begun for down in outages)
+            assert item.account in records[-1].standing.parties
+        else:
+            assert item.cause in {Cause.TRANSPORT, Cause.OUTAGE}
+
+
+def assert_whole(found: Split) -> None:
+    edges = [found.begun, *(item.ended for item in found.segments)]
+    assert [item.begun for item in found.segments] == edges[:-1]
+    assert edges[-1] == found.ended
+    assert all(item.length > timedelta() for item in found.segments)
+    assert [item.after for item in found.segments] == sorted(item.after for item in found.segments)
+
+
+def by_account(found: Split) -> dict[str, timedelta]:
+    sums: dict[str, timedelta] = {}
+    for item in found.segments:
+        sums[item.account] = sums.get(item.account, timedelta()) + item.length
+    return sums
+
+
+def test_totals_are_by_account_and_cause() -> None:
+    segments = [
+        Segment(TIME, TIME + HOUR, QINGPU, Cause.RECEIPT, 1),
+        Segment(TIME, TIME + HOUR, QINGPU, Cause.RECEIPT, 2),
+        Segment(TIME, TIME + HOUR, BUS, Cause.OUTAGE, 2),
+    ]
+    assert list(summed(segments).items()) == [((BUS, Cause.OUTAGE), HOUR), ((QINGPU, Cause.RECEIPT), HOUR * 2)]
+
+
+# --- outages
+
+
+def test_an_outage_travels_as_it_is() -> None:
+    one = outage(0.5, 2)
+    assert Outage.from_bytes(one.to_bytes()) == one
+
+
+@pytest.mark.parametrize("value", [b"{}", b"[]", b"no", outage(1, 2).to_bytes().replace(b"T04", b"T01")])
+def test_what_is_no_outage_is_refused(value: bytes) -> None:
+    with pytest.raises(MalformedJson, match="not an outage"):
+        Outage.from_bytes(value)
