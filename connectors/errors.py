@@ -5,7 +5,8 @@ ConnectorError
 ├── SettingsError      a setting is missing, malformed or contradicts another
 ├── ProvisionError     a cluster's topics are not what the contracts say
 ├── KafkaUnavailable   Kafka did not acknowledge in time; the same message may be sent again
-└── KafkaRefused       Kafka will never take this message
+├── KafkaRefused       Kafka will never take this message
+└── ReadRefused        the bus does not answer a read; the message is its own
 """
 
 
@@ -31,3 +32,7 @@ class KafkaUnavailable(ConnectorError):
 
 class KafkaRefused(ConnectorError):
     """Kafka will not take this message, now or later: too large, no such topic, not allowed."""
+
+
+class ReadRefused(ConnectorError):
+    """The bus does not answer a read: nothing there for this agency, or a wrong question."""

@@ -1,8 +1,8 @@
 """What is looked for in cases 应移未移, as data: leads for a supervisor's own checking, none of them an accusation.
 
-Each file of `contracts/findings/` holds rules; a rule says what it looks for by one of a few typed checks, on what source
-it rests, and what would explain a finding innocently. Checks name facts by their short names, and so also those of kinds
-that are not built yet.
+Each file of `contracts/findings/` holds rules; a rule says what it looks for by one of a few typed checks, on what
+source it rests, and what would explain a finding innocently. Checks name facts by their short names, and so also those
+of kinds that are not built yet.
 """
 
 from collections.abc import Iterable
@@ -31,14 +31,16 @@ class Upon(ContractPart):
 class Threshold(ContractPart):
     """A matter that is as grave as a crime and did not go where such a matter goes.
 
-    upon: a fact of one of the kinds. loss: in 分, or quantity with its unit, and then only of causes 案由 that hold one of
-    these words. With either, `days` natural days after the fact's day an exchange of `kind` must stand in the same case,
-    or agencies of all these roles must be told, which is: party to an exchange of the case.
+    upon: a fact of one of the kinds, the first counts; cleared: not if it was decided with one of these outcomes.
+    loss: in 分; or quantity with its unit. causes: only of causes 案由 that hold one of these words.
+    At the end of `days` natural days after the day of the fact there must be an exchange of `kind` in the same case, or
+    agencies of all the roles in `told` must be party to an exchange of the case.
     """
 
     check: Literal["threshold"]
     kinds: tuple[str, ...] = Field(min_length=1)
     upon: tuple[Upon, ...] = Field(min_length=1)
+    cleared: tuple[str, ...] = ()
     loss: Fen | None = None
     quantity: Decimals | None = None
     unit: QuantityUnit | None = None

@@ -6,7 +6,7 @@ from typing import Final
 from aiohttp import web
 
 from connectors.http.tokens import Door, ReplayGuard
-from contracts.topics import DELIVERIES, OUTCOMES
+from contracts.topics import DELIVERIES, OUTAGES, OUTCOMES
 from services.audit.reader import Reader
 from services.audit.routes import AuditRoutes
 from services.audit.writer import Writer
@@ -22,11 +22,11 @@ class Audit:
 
     def __init__(self, runtime: Runtime) -> None:
         settings = runtime.settings
-        topics = [*runtime.library.current().topics.events(), DELIVERIES, OUTCOMES]
+        topics = [*runtime.library.current().topics.events(), DELIVERIES, OUTAGES, OUTCOMES]
         self._follower = Follower(runtime, "audit", Writer(), topics, hop=5)
         self._consumer = self._follower.consumer()
         door = Door(runtime.library, settings.bus, ReplayGuard(runtime.pool, "audit"), settings.token_lifetime)
-        self._routes = AuditRoutes(Reader(runtime.pool), door, runtime.library)
+        self._routes = AuditRoutes(Reader(runtime.pool), door, runtime.library, settings.bus, runtime.clock)
 
     async def start(self) -> None:
         """Begin to write down; returns when the group is joined."""

@@ -14,7 +14,7 @@ from typing import Annotated, Final
 from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, PlainSerializer, ValidationError
 
 from contracts.calendar import Calendars
-from contracts.canonical import Document, canonical, clone, timestamp
+from contracts.canonical import Document, canonical, clone, instant, timestamp
 from contracts.clocks import Clock, ClockState, Delivered, History, clocks
 from contracts.deliveries import StageReached
 from contracts.errors import MalformedJson
@@ -59,7 +59,7 @@ class Joined(_Part):
 
 
 class Ask(_Part):
-    """What was asked of one agency, from when it became a recipient by the act `sequence` of `by` until it is one no more.
+    """What was asked of one agency: it became a recipient by the act `sequence` of `by`.
 
     asked: when its copy was delivered, or the act was recorded. position: the first fact by which it took one.
     answered: when it had stated what the asker waited for, so that it was not its move any more. over: when the
@@ -470,11 +470,11 @@ def _source(record: Record) -> str:
 
 
 def _accepted(record: Record) -> datetime:
-    return datetime.fromisoformat(str(record.event["acceptedtime"]))
+    return instant(record.event["acceptedtime"])
 
 
 def _recorded(record: Record) -> datetime:
-    return datetime.fromisoformat(str(record.event["recordedtime"]))
+    return instant(record.event["recordedtime"])
 
 
 def _object(value: JsonValue) -> Document:

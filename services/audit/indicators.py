@@ -20,7 +20,7 @@ What counts in a period [begin, end), by `acceptedtime`:
 - refused, forwards, letters: by when it was stated; a forward is of who passed the matter on. `again`: to an agency
   that had had it.
 - accepted: what was asked of an agency counts when it took a position, or `days` after it was asked, whichever was
-  first. It was accepted in time, or it was not; who turned it away in time, and what was withdrawn in time, is left out.
+  first. It was accepted in time, or it was not; what was turned away in time, or withdrawn in time, is left out.
 - on_time: a clock of a recipient counts when it was met, or else when it was due. Those that became void in time, or
   stand still, are left out. So are those that run and are not due `now`.
 - days_to_answer: by when the answer was stated; from when it was asked. The numerator is in seconds.
@@ -89,6 +89,7 @@ def indicators(
     end: datetime,
     now: datetime,
     agency: str | None = None,
+    *,
     measured: Sequence[Indicator] | None = None,
 ) -> Document:
     """The document of the period [begin, end) as of `now` (all aware). With `agency`: its block only, and no total."""
@@ -224,9 +225,7 @@ def _block(sums: _Sums, asked: Sequence[Indicator]) -> Document:
         "overdue": [_late(sums, rule) for (rule,) in sums.under("overdue")],
         "forwards": {name: sums("forwards", name) for name in ("count", "again")},
         "letters": {name: sums("letters", name) for name in ("adopted", "partly", "not_adopted")},
-        "delay": [
-            {"cause": cause, "seconds": sums("delay", cause) // _SECOND} for (cause,) in sums.under("delay")
-        ],
+        "delay": [{"cause": cause, "seconds": sums("delay", cause) // _SECOND} for (cause,) in sums.under("delay")],
     }
 
 

@@ -1,6 +1,6 @@
 """HTML and SVG as trees: what is text is escaped by the writer, never by hand; pure.
 
-page(element("html", element("p.note", "a < b", lang="zh")))     '<!doctype html>\\n<html><p class="note" …'
+element("p.note", "a < b", lang="zh")      <p class="note" lang="zh">a &lt; b</p>
 """
 
 import re
@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from typing import Final, TypeAlias
 from xml.etree.ElementTree import Element, tostring
 
-Child: TypeAlias = "Element | str | None | Iterable[Element | str | None]"
+Child: TypeAlias = "Element | str | Iterable[Element | str | None] | None"
 
 # What no HTML or XML may hold; the marks that turn the direction of text would let one name look like another.
 _UNSAFE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
 
-def element(name: str, *children: Child, **attributes: str | float | None) -> Element:
+def element(name: str, /, *children: Child, **attributes: str | float | None) -> Element:
     """An element: `td.number` is a `td` of class `number`; `stroke_width=1` gives `stroke-width="1"`; None is left out.
 
     A trailing underscore of an attribute's name is dropped: `for_`. Numbers are written with two decimals at most.

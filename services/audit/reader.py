@@ -8,6 +8,7 @@ from typing import Any, Final, LiteralString, TypeAlias
 from connectors.postgres.pool import Pool
 from contracts.canonical import timestamp
 from contracts.deliveries import StageReached
+from contracts.outages import Outage
 from contracts.records import Record, Standing
 from services.audit.timeline import Thread
 
@@ -92,6 +93,11 @@ class Reader:
             )
             found[kind, exchange].append(reached)
         return found
+
+    async def outages(self) -> Sequence[Outage]:
+        """When the bus took no submissions."""
+        rows = await self._rows("SELECT bus, service, begun, ended FROM audit.outages ORDER BY 1, 2, 3, 4", {})
+        return [Outage(bus=bus, service=service, begun=begun, ended=ended) for bus, service, begun, ended in rows]
 
     async def _rows(self, query: LiteralString, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
         async with self._pool.connection() as connection:

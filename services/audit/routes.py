@@ -2,16 +2,20 @@
 
     GET /v1/exchanges?kind=&state=&party=&case=&move=&limit=&cursor=     the newest first, in pages
     GET /v1/exchanges/{id}?kind=                how it stands
-    GET /v1/exchanges/{id}/timeline?kind=       what was stated, when, and who got it
+    GET /v1/exchanges/{id}/timeline?kind=       what was stated, when, who got it, the clocks, and whose delay it was
     GET /v1/cases/{id}/timeline                 the same for all exchanges of a case
+    GET /v1/timelines/{id}?kind=&format=&lang=  the first of these, if the id is an exchange's, else the second
+
+A timeline comes as `format`: json (the default), csv, ocel (OCEL 2.0), xes, or html (a page to print, in `lang` zh or en).
 
 A party sees the exchanges that it is party to; about others it is told what it is told about none: 404.
 """
 
 import asyncio
 import hashlib
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Final
@@ -23,15 +27,19 @@ from connectors.http.problem import ProblemError
 from connectors.http.query import bad, matching, parameters, whole
 from connectors.http.server import json_response
 from connectors.http.tokens import Door
-from contracts.canonical import canonical, parse
+from contracts.canonical import Document, canonical, parse
 from contracts.errors import MalformedJson
 from contracts.library import Library
 from events.fields import AGENCY_PATTERN
 from events.registry import kinds
+from services.audit.exports import csv_of, ocel_of, xes_of
 from services.audit.reader import Filters, Key, Place, Reader
 from services.audit.timeline import Thread, case_timeline, exchange_timeline, summary
+from services.kernel.time import Clock
 
 _MOST_EXCHANGES: Final = 200
+_SHOWN: Final = ("format", "lang")
+_EXCHANGE_ID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _AN_AGENCY: Final = (AGENCY_PATTERN, "an agency's code, such as 310112-cg")
 _A_STATUS: Final = (r"[a-z][a-z_]{0,39}", "a status, such as accepted")
 _A_CASE: Final = (r"[^\s\0](?:[^\0]{0,126}[^\s\0])?", "the id of a case, at most 128 characters")
@@ -40,10 +48,13 @@ _A_CASE: Final = (r"[^\s\0](?:[^\0]{0,126}[^\s\0])?", "the id of a case, at most
 class AuditRoutes:
     """The paths of exchanges and cases."""
 
-    def __init__(self, reader: Reader, door: Door, library: Library) -> None:
+    def __init__(self, reader: Reader, door: Door, library: Library, bus: str, clock: Clock) -> None:
+        """`clock`: legal time, by which an open clock is overdue."""
         self._reader = reader
         self._door = door
         self._library = library
+        self._bus = bus
+        self._clock = clock
         # A timeline is held whole while it is made, and may be large.
         self._building = asyncio.Semaphore(2)
 
@@ -54,6 +65,7 @@ class AuditRoutes:
             web.get("/v1/exchanges/{id}", self.exchange),
             web.get("/v1/exchanges/{id}/timeline", self.timeline),
             web.get("/v1/cases/{id}/timeline", self.case_timeline),
+            web.get("/v1/timelines/{id}", self.any_timeline),
         ]
 
     async def exchanges(self, request: web.Request) -> web.Response:
@@ -91,30 +103,75 @@ class AuditRoutes:
         """One exchange, step by step."""
         caller = await self._door.caller(request)
         thread = await self._thread(request, caller.agency)
-        key: Key = (thread.kind, thread.exchange)
-        agencies = self._library.current().agencies
         async with self._building:
-            records, stages = await self._reader.records([key]), await self._reader.stages([key])
-            return json_response(exchange_timeline(records[key], stages[key], caller.agency, agencies))
+            return self._answer(request, await self._exchange_timeline(thread, caller.agency))
 
     async def case_timeline(self, request: web.Request) -> web.Response:
         """All exchanges of a case that the caller is party to, step by step."""
         caller = await self._door.caller(request)
-        parameters(request)
-        case = request.match_info["id"]
-        threads = await self._reader.case(caller.agency, case) if "\0" not in case else []
+        parameters(request, *_SHOWN)
+        async with self._building:
+            return self._answer(request, await self._case_timeline(request.match_info["id"], caller.agency))
+
+    async def any_timeline(self, request: web.Request) -> web.Response:
+        """The timeline of an exchange or of a case."""
+        is_exchange = _EXCHANGE_ID.fullmatch(request.match_info["id"])
+        return await (self.timeline(request) if is_exchange else self.case_timeline(request))
+
+    async def _exchange_timeline(self, thread: Thread, caller: str) -> Document:
+        key: Key = (thread.kind, thread.exchange)
+        records, stages = await self._reader.records([key]), await self._reader.stages([key])
+        outages = await self._reader.outages()
+        contracts = self._library.current()
+        return exchange_timeline(
+            records[key],
+            stages[key],
+            outages,
+            caller,
+            contracts.agencies,
+            now=self._clock(),
+            rules=contracts.rules,
+            calendars=contracts.calendars,
+        )
+
+    async def _case_timeline(self, case: str, caller: str) -> Document:
+        threads = await self._reader.case(caller, case) if "\0" not in case else []
         if not threads:
             raise _not_found()
         keys: list[Key] = [(thread.kind, thread.exchange) for thread in threads]
-        agencies = self._library.current().agencies
-        async with self._building:
-            records, stages = await self._reader.records(keys), await self._reader.stages(keys)
-            exchanges = [(records[key], stages[key]) for key in keys]
-            return json_response(case_timeline(case, exchanges, caller.agency, agencies))
+        records, stages = await self._reader.records(keys), await self._reader.stages(keys)
+        outages = await self._reader.outages()
+        contracts = self._library.current()
+        return case_timeline(
+            case,
+            [(records[key], stages[key]) for key in keys],
+            outages,
+            caller,
+            contracts.agencies,
+            now=self._clock(),
+            rules=contracts.rules,
+            calendars=contracts.calendars,
+        )
+
+    def _answer(self, request: web.Request, timeline: Document) -> web.Response:
+        """A timeline in the format that was asked for."""
+        given = parameters(request, "kind", *_SHOWN)
+        made = given.get("format", "json")
+        match made:
+            case "json":
+                return json_response(timeline)
+            case "csv":
+                return web.Response(body=csv_of(timeline), content_type="text/csv", charset="utf-8")
+            case "ocel":
+                return web.Response(body=ocel_of([timeline]), content_type="application/json")
+            case "xes":
+                return web.Response(body=xes_of([timeline]), content_type="application/xml")
+            case _:
+                raise bad("format", "one of: json, csv, ocel, xes, html")
 
     async def _thread(self, request: web.Request, caller: str) -> Thread:
         """The exchange of the path. Raises ProblemError: 404, or 400 where the id is of several kinds."""
-        given = parameters(request, "kind")
+        given = parameters(request, "kind", *_SHOWN)
         kind = _kind(given.get("kind"))
         try:
             exchange = str(UUID(request.match_info["id"]))

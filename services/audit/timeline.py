@@ -44,11 +44,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Self
 
-from pydantic import AwareDatetime, JsonValue, TypeAdapter
+from pydantic import JsonValue
 
 from contracts.agencies import Agencies
 from contracts.calendar import Calendars
-from contracts.canonical import Document, timestamp
+from contracts.canonical import Document, instant, timestamp
 from contracts.clocks import Clock, History, clocks
 from contracts.codec import fact_type
 from contracts.deliveries import StageReached
@@ -59,7 +59,6 @@ from contracts.rules import Rules
 from services.audit.delay import CAUSES_ZH, Segment, Split, Totals, delivered, split, summed
 
 _OVERSEERS: Final = frozenset({"supervisor", "arbiter"})
-_INSTANT: Final[TypeAdapter[datetime]] = TypeAdapter(AwareDatetime)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +86,6 @@ class Thread:
             sequence=last.sequence,
             standing=last.standing,
         )
-
-
-def instant(value: JsonValue) -> datetime:
-    """The instant of a time in an event, in any spelling that the envelope allows."""
-    return _INSTANT.validate_python(value)
 
 
 def summary(thread: Thread, agencies: Agencies) -> Document:

@@ -52,7 +52,7 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "unknown": ("未示", "not shown"),
     "rule": ("依据规则", "Rule"),
     "duty": ("义务单位", "Whose duty"),
-    "started": ("起算", "Started"),
+    "started": ("起算", "Starts"),
     "due": ("届满", "Due"),
     "original_due": ("原定 {at}", "first {at}"),
     "done": ("履行", "Done"),
@@ -67,9 +67,9 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "annulled": ("届满撤销: {number}", "expiry annulled: {number}"),
     "warning": ("预警: {number}", "warning: {number}"),
     "met": ("按期", "in time"),
-    "late": ("逾期 {length}", "late by {length}"),
+    "late": ("逾期", "late by"),
     "running": ("计时中", "running"),
-    "overdue": ("已逾期 {length}", "overdue by {length}"),
+    "overdue": ("已逾期", "overdue by"),
     "suspended": ("中止中", "suspended"),
     "void": ("不再适用", "no longer applies"),
     "cause": ("事由", "Cause"),
@@ -95,29 +95,53 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "page_of": ("第 {page} 页", "page {page}"),
 }
 
-NOTES: Final[tuple[tuple[str, str], ...]] = (
-    (
-        "收件时间: 总线网关收到陈述的时间, 时限依此判断; 发生时间: 单位自己陈述的时间, 总线不核实; "
-        "登记时间: 总线编号登记的时间; 送达时间: 副本进入收件单位指定系统的时间。四者互不替代。",
-        "Accepted: when the gateway took the statement; deadlines are met by it. Happened: when the agency says that it "
-        "happened, which the bus does not check. Recorded: when it was registered with its number. Delivered: when the "
-        "copy reached the designated system of its recipient. None stands in for another.",
+NOTES: Final[Mapping[str, tuple[str, str]]] = {
+    "accepted": (
+        "总线网关收到陈述的时间; 时限依此判断。",
+        "When the gateway took the statement. Deadlines are met by it.",
     ),
-    (
-        "时间均为北京时间 (UTC+8); 24:00 是该日终了。时限由规则和日历逐步算出, 可以重算。",
-        "All times are Shanghai time (UTC+8); 24:00 is the end of that day. Deadlines are counted from rules and "
-        "calendars, and anybody can count them again.",
+    "happened": (
+        "单位陈述的事实发生时间; 总线不核实。",
+        "When the agency says that it happened. The bus does not check it.",
     ),
-    (
-        "“逾期”“耗时归属”是依登记事实作出的计算, 不是对责任或者过错的认定。",
-        "“Late” and “whose time it was” are counted from registered facts. They find nobody responsible or at fault.",
+    "recorded": ("总线编号登记的时间。", "When it was registered with its number."),
+    "delivered": (
+        "副本进入收件单位指定系统的时间。四种时间互不替代。",
+        "When the copy reached its recipient's designated system. No time stands in for another.",
     ),
-    (
-        "标有“条文未核实”的规则, 其条文尚未与原文核对; 标有“暂定”的日期, 在放假安排公布后可能变动。",
-        "The text of a rule marked “not verified” was not compared with its source yet. A date marked “provisional” may "
-        "move when the holidays of its year are announced.",
+    "shanghai": (
+        "北京时间 (UTC+8); 24:00 是该日终了。",
+        "All times are Shanghai time (UTC+8); 24:00 is the end of that day.",
     ),
-)
+    "counted": (
+        "由规则和日历逐步算出, 任何人都可以重算; 图中粗竖线为届满时刻。",
+        "Counted from rules and calendars; anybody can count again. A thick line in the drawing is the due instant.",
+    ),
+    "findings": (
+        "依登记事实作出的计算, 不是对责任或者过错的认定。",
+        "Counted from registered facts. They find nobody responsible or at fault.",
+    ),
+    "unverified": (
+        "条文尚未与原文核对。",
+        "The text of the rule has not been compared with its source yet.",
+    ),
+    "provisional": (
+        "届满日依据尚未公布的放假安排, 公布后可能变动。",
+        "The date may move when the holidays of its year are announced.",
+    ),
+}
+TERMS: Final[Mapping[str, tuple[str, str]]] = {
+    "accepted": ("收件时间", "Accepted"),
+    "happened": ("发生时间", "Happened"),
+    "recorded": ("登记时间", "Recorded"),
+    "delivered": ("送达时间", "Delivered"),
+    "shanghai": ("时间", "Times"),
+    "counted": ("时限", "Deadlines"),
+    "findings": ("逾期、耗时归属", "Late, whose time it was"),
+    "unverified": ("条文未核实", "Text not verified"),
+    "provisional": ("暂定", "Provisional"),
+}
+"""What the terms of NOTES are called"""
 
 STATUSES: Final[Mapping[str, str]] = {
     "accepted": "已受理",

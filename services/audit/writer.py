@@ -7,11 +7,10 @@ from uuid import UUID
 
 from connectors.kafka.consume import Record as KafkaRecord
 from connectors.postgres.pool import Connection
-from contracts.canonical import canonical, parse_object
+from contracts.canonical import canonical, instant, parse_object
 from contracts.deliveries import StageReached
 from contracts.records import REJECTION, Record, Statement
 from contracts.topics import DELIVERIES, OUTCOMES
-from services.audit.timeline import instant
 
 
 class Writer:

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,8 +23,11 @@ from services.kernel.keys import KeyMissing
 if TYPE_CHECKING:
     from connectors.kafka.settings import KafkaSettings
     from services.cli.dlq import Letter
+    from services.kernel.settings import Settings
 
 DATA: Final = click.Path(file_okay=False, path_type=Path)
+URL: Final = "http://127.0.0.1:8700"
+BUS: Final = "310112-bus"
 
 
 class Commands(click.Group):
@@ -59,7 +63,7 @@ def main() -> None:
 
 @main.command()
 @click.option("--data", type=DATA, default=Path("liandong-data"), show_default=True, help="Where everything is kept.")
-@click.option("--port", default=8700, show_default=True, help="The gateway's port; the services take the next three.")
+@click.option("--port", default=8700, show_default=True, help="The gateway's port; the services take the next four.")
 @click.option("--bus", default="310112-bus", show_default=True, envvar="LIANDONG_BUS", help="The code of this bus.")
 def up(data: Path, port: int, bus: str) -> None:
     """Run engines and services in the foreground until Ctrl-C; what dies is started again. Data survives."""
@@ -84,7 +88,7 @@ def up(data: Path, port: int, bus: str) -> None:
 @main.command()
 @click.argument("services", nargs=-1, required=True)
 def run(services: tuple[str, ...]) -> None:
-    """Run one or more services in this process: gateway, transfers, delivery, audit."""
+    """Run one or more services in this process: gateway, transfers, clocks, delivery, audit."""
     from connectors.kafka.settings import KafkaSettings
     from services.kernel import log
     from services.kernel.process import known_services, run_services
@@ -175,6 +179,131 @@ def verify_event(file: click.utils.LazyFile, contracts: Path | None, data: Path)
     click.echo("\n".join(lines))
     if not ok:
         sys.exit(1)
+
+
+@main.command()
+@click.argument("id_", metavar="ID")
+@click.option("--as", "code", help="The agency that reads (default: any of DATA/keys that may).")
+@click.option("--data", type=DATA, default=Path("liandong-data"), show_default=True)
+@click.option("--url", default=URL, show_default=True, envvar="LIANDONG_URL", help="The gateway.")
+@click.option("--bus", default=BUS, show_default=True, envvar="LIANDONG_BUS", help="The code of the bus.")
+@click.option("--format", "form", type=click.Choice(["text", "json", "csv", "ocel", "xes", "html"]), default="text")
+@click.option("--lang", type=click.Choice(["zh", "en"]), default="zh", show_default=True, help="Of the html page.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")
+def timeline(
+    id_: str, *, code: str | None, data: Path, url: str, bus: str, form: str, lang: str, output: Path | None
+) -> None:
+    """Show an exchange, or all exchanges of a case: every fact, the clocks, and whose delay it was."""
+    from services.cli import reading
+
+    keys = reading.readers(data / "keys", code)
+    reader, answer = asyncio.run(reading.timeline(url, bus, keys, id_, form=form, language=lang))
+    if output is None and form == reading.TEXT:
+        click.echo(f"as {reader} sees it", err=True)
+        reading.show_timeline(answer.json)
+    else:
+        _put(answer.body, output)
+
+
+@main.command()
+@click.option("--from", "begin", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The first day, in Shanghai.")
+@click.option("--to", "end", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The last day, included.")
+@click.option("--agency", help="Only this agency.")
+@click.option("--as", "code", help="The agency that reads (default: the bus itself).")
+@click.option("--data", type=DATA, default=Path("liandong-data"), show_default=True)
+@click.option("--url", default=URL, show_default=True, envvar="LIANDONG_URL", help="The gateway.")
+@click.option("--bus", default=BUS, show_default=True, envvar="LIANDONG_BUS", help="The code of the bus.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page to print to this file.")
+@click.option("--lang", type=click.Choice(["zh", "en"]), default="zh", show_default=True, help="Of the page.")
+def report(
+    *,
+    begin: datetime,
+    end: datetime,
+    agency: str | None,
+    code: str | None,
+    data: Path,
+    url: str,
+    bus: str,
+    as_json: bool,
+    html: Path | None,
+    lang: str,
+) -> None:
+    """The figures of a period: indicators with lights, counts, what is overdue, whose delay, and leads to look into."""
+    from services.cli import reading
+
+    (key,) = reading.readers(data / "keys", code or bus)
+    form = "html" if html else "json"
+    asked = reading.report(
+        url, key, bus, begin=begin.date(), end=end.date(), agency=agency, form=form, language=lang
+    )
+    answer = asyncio.run(asked)
+    if html is not None or as_json:
+        _put(answer.body, html)
+    else:
+        reading.show_report(answer.json)
+
+
+def _put(body: bytes, output: Path | None) -> None:
+    if output is None:
+        click.echo(body.decode("utf-8"))
+    else:
+        output.write_bytes(body)
+        click.echo(f"{output}: {len(body):,} bytes", err=True)
+
+
+@main.group()
+def clock() -> None:
+    """Legal clocks 时限."""
+
+
+@clock.command("explain")
+@click.argument("rule")
+@click.option("--from", "start", required=True, help="When it starts, with its offset: 2026-09-30T15:00+08:00.")
+@click.option("--calendar", type=click.Path(exists=True, dir_okay=False, path_type=Path), envvar="LIANDONG_CALENDAR")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def clock_explain(rule: str, start: str, calendar: Path | None, *, as_json: bool) -> None:
+    """How the date comes about that RULE sets for what starts then: step by step, with its source."""
+    from services.cli.clock import explain, explained
+
+    try:
+        at = datetime.fromisoformat(start)
+    except ValueError as error:
+        raise click.BadParameter(f"{start} is no instant such as 2026-09-30T15:00+08:00", param_hint="--from") from error
+    if as_json:
+        click.echo(json.dumps(explained(rule, at, calendar), ensure_ascii=False, indent=2))
+    else:
+        click.echo("\n".join(explain(rule, at, calendar)))
+
+
+@clock.command("rebuild")
+def clock_rebuild() -> None:
+    """Count all clocks anew from what is registered and delivered. Stop the clocks service first."""
+    from services.cli.rebuilding import rebuild_clocks
+
+    click.echo(asyncio.run(rebuild_clocks(_engines())))
+
+
+@main.group()
+def audit() -> None:
+    """What audit keeps."""
+
+
+@audit.command("rebuild")
+def audit_rebuild() -> None:
+    """Make all that audit answers with anew from the log. Stop the audit service first. The answers stay the same."""
+    from services.cli.rebuilding import rebuild_audit
+
+    click.echo(asyncio.run(rebuild_audit(_engines())))
+
+
+def _engines() -> Settings:
+    from services.kernel.settings import Settings
+
+    settings = Settings()
+    if not settings.postgres:
+        raise click.UsageError("set LIANDONG_POSTGRES to the database; `liandong up` prints it")
+    return settings
 
 
 @main.group()

@@ -1,5 +1,7 @@
 """The demo: one case crosses the bus end to end, on real engines, every agency a client of its own over HTTP.
 
+Legal time is driven: ten weeks pass in well under a minute, with a deadline warned and met, one missed, one extended.
+
 What it claims at the end it has read from the store and with an independent Kafka reader, not from its clients.
 """
 
@@ -12,6 +14,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +32,10 @@ from contracts.errors import SignatureError
 from contracts.records import Record
 from contracts.signatures import verify_seal
 from contracts.topics import DEAD_LETTERS, DELIVERIES
-from events.fact import Fact
 from services.cli import story
 from services.cli.agencies import agency_key, new_agency
 from services.cli.draw import draw
+from services.cli.driver import Driver
 from services.cli.stack import Stack
 from services.kernel.store import Store
 
@@ -74,98 +77,78 @@ class Play:
     """What happens in the demo, and what is counted."""
 
     agencies: dict[str, Agency]
+    driver: Driver
+    store: Store
     say: Callable[[str], None]
     bus: str
     transfer: str = field(default_factory=new_id)
     referral: str = field(default_factory=new_id)
-    last: dict[str, int] = field(default_factory=dict[str, int])
+    parties: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     submitted: int = 0
     duplicates: int = 0
     duplicates_equal: bool = True
     refusals: list[str | None] = field(default_factory=list[str | None])
 
-    async def state(self, code: str, fact: Fact, exchange: str, *, opens: bool = False) -> tuple[Document, Answer]:
-        """An agency states a fact, having read everything that came before it."""
-        agency = self.agencies[code]
-        known = self.last.get(exchange, 0)
-        if known and code in self._readers(exchange):
+    async def step(self, step: story.Step) -> None:
+        """One step of the story at its instant: an agency states a fact, having read everything that came before it."""
+        await self.driver.advance(step.at)
+        exchange = getattr(self, step.kind)
+        agency = self.agencies[step.agency]
+        # The bus may have said something about a clock meanwhile.
+        known = await self._registered(step.kind, exchange)
+        if known and step.agency in self.parties.get(exchange, ()):
             await agency.until(exchange, known)
-        case, home = (story.CASE, self.bus) if opens else (None, None)
-        event = new_event(agency.client.key, fact, exchange=exchange, known=known or None, case=case, home=home)
+        case, home = (None, None) if known else (story.CASE, self.bus)
+        event = new_event(
+            agency.client.key,
+            step.fact,
+            exchange=exchange,
+            kind=step.kind,
+            known=known or None,
+            case=case,
+            home=home,
+            time=step.at,
+        )
         answer = await agency.client.submit_surely(event, wait=20)
         self.submitted += 1
-        self._report(code, fact, exchange, answer)
-        return event, answer
+        self._report(step, answer)
+        if step.again:
+            await self.again(step, event, answer)
 
-    def _readers(self, exchange: str) -> set[str]:
-        """Who is a party already; the arbiter and the police join with what they state or are sent."""
-        readers = {story.QINGPU, story.MINHANG} if exchange == self.transfer else {story.QINGPU}
-        if exchange == self.referral and self.last.get(exchange, 0) >= _REFERRAL_SENT:
-            readers |= {story.POLICE, story.PROCURATORATE}
-        if exchange == self.transfer and self.last.get(exchange, 0) >= 4:
-            readers |= {story.CITY}
-        return readers
+    async def _registered(self, kind: str, exchange: str) -> int:
+        """How far the exchange has come, by the store; who its parties are is noted."""
+        records = (await self.store.exchanges([(kind, exchange)])).get((kind, exchange), [])
+        if not records:
+            return 0
+        self.parties[exchange] = tuple(records[-1].standing.parties)
+        return records[-1].sequence
 
-    def _report(self, code: str, fact: Fact, exchange: str, answer: Answer) -> None:
-        kind = "transfer" if exchange == self.transfer else "referral"
+    def _report(self, step: story.Step, answer: Answer) -> None:
+        said = f"{step.at:%m-%d %H:%M} {step.kind:8}"
+        fact = f"{step.agency:10} {step.fact.title_zh} {step.fact.name()}"
         if answer.status == 201:
-            sequence = answer.json["sequence"]
-            self.last[exchange] = sequence
-            self.say(f"[green]登记[/] {kind:8} #{sequence:<2} {code:10} {fact.title_zh} {fact.name()}")
+            self.say(f"[green]登记[/] {said} #{answer.json['sequence']:<2} {fact}")
         else:
             self.refusals.append(answer.code)
-            detail = answer.json.get("detail")
-            self.say(f"[red]退件[/] {kind:8} –   {code:10} {fact.title_zh} {fact.name()}: {answer.code}: {detail}")
+            self.say(f"[red]退件[/] {said} –   {fact}: {answer.code}: {answer.json.get('detail')}")
 
-    async def again(self, code: str, event: Document, first: Answer) -> None:
+    async def again(self, step: story.Step, event: Document, first: Answer) -> None:
         """The same submission once more: the original receipt must come back, byte for byte."""
-        answer = await self.agencies[code].client.submit_surely(event, wait=20)
+        answer = await self.agencies[step.agency].client.submit_surely(event, wait=20)
         self.submitted += 1
         self.duplicates += 1
         self.duplicates_equal &= answer.body == first.body
-        self.say(
-            f"[yellow]重复[/] transfer     {code:10} the same submission again: the original receipt, byte for byte"
-        )
-
-    async def transfer_case(self) -> None:
-        """案件移送: returned once, disputed, designated, accepted, decided, reported."""
-        event, answer = await self.state(story.MINHANG, story.sent, self.transfer, opens=True)
-        await self.again(story.MINHANG, event, answer)
-        for code, fact in (
-            (story.QINGPU, story.transfer_receipted),
-            (story.QINGPU, story.returned),
-            (story.MINHANG, story.disputed),
-            (story.CITY, story.designated),
-            (story.QINGPU, story.accepted),
-            (story.QINGPU, story.filed),
-        ):
-            await self.state(code, fact, self.transfer)
-
-    async def conclude_transfer(self) -> None:
-        """The decision, and the word to who sent the case."""
-        await self.state(story.QINGPU, story.decided, self.transfer)
-        await self.state(story.QINGPU, story.outcome_reported, self.transfer)
-
-    async def refer(self) -> None:
-        """行刑衔接: the first submission lacks the survey report."""
-        await self.state(story.QINGPU, story.reported, self.referral, opens=True)
-        for code, fact in (
-            (story.QINGPU, story.approved),
-            (story.QINGPU, story.referred_without_report),
-            (story.QINGPU, story.referred),
-            (story.POLICE, story.referral_receipted),
-            (story.POLICE, story.supplement_requested),
-            (story.QINGPU, story.supplemented),
-            (story.POLICE, story.referral_filed),
-            (story.QINGPU, story.goods_handed_over),
-        ):
-            await self.state(code, fact, self.referral)
+        self.say(f"[yellow]重复[/] {step.at:%m-%d %H:%M} {step.kind:8}     the same again: the original receipt")
 
     async def everybody_reads(self) -> None:
         """Every party reads its inbox to the end."""
-        for exchange in (self.transfer, self.referral):
-            for code in self._readers(exchange):
-                await self.agencies[code].until(exchange, self.last[exchange])
+        await self.driver.quiet()
+        for kind in ("transfer", "referral"):
+            exchange = getattr(self, kind)
+            last = await self._registered(kind, exchange)
+            for code in self.parties[exchange]:
+                if code in self.agencies:
+                    await self.agencies[code].until(exchange, last)
 
 
 def play(*, as_json: bool, data: Path | None) -> bool:
@@ -175,8 +158,8 @@ def play(*, as_json: bool, data: Path | None) -> bool:
     folder = data or Path(tempfile.mkdtemp(prefix="liandong-demo-"))
     say: Callable[[str], None] = console.print
     try:
-        say("starting Kafka, PostgreSQL and four services …")
-        stack = Stack(folder, say=lambda line: console.print(line, style="dim"))
+        say("starting Kafka, PostgreSQL and five services; legal time is driven …")
+        stack = Stack(folder, legal_time=story.STEPS[0].at, say=lambda line: console.print(line, style="dim"))
         for code in AGENCIES:
             new_agency(code, stack.keys, stack.contracts)
         # The loop is made before anything can be interrupted, so that Ctrl-C never meets half a loop.
@@ -205,30 +188,19 @@ def _run(runner: asyncio.Runner, playing: Coroutine[Any, Any, dict[str, Any]]) -
 
 
 async def _play(stack: Stack, say: Callable[[str], None]) -> dict[str, Any]:
-    async with _agencies(stack) as agencies:
-        run = Play(agencies, say, stack.bus)
-        await run.transfer_case()
-        async with asyncio.TaskGroup() as parallel:
-            parallel.create_task(run.refer())
-            parallel.create_task(run.conclude_transfer())
+    async with _agencies(stack) as agencies, Driver.start(stack) as driver, open_pool(stack.postgres) as pool:
+        run = Play(agencies, driver, Store("transfers", pool), say, stack.bus)
+        for step in story.STEPS:
+            await run.step(step)
         await run.everybody_reads()
         timelines = [
-            await _timeline(agencies[story.QINGPU], exchange, run) for exchange in (run.transfer, run.referral)
+            (await agencies[story.QINGPU].client.timeline(exchange=exchange)).json
+            for exchange in (run.transfer, run.referral)
         ]
         for timeline in timelines:
             say("")
             draw(timeline, say)
-        return await _result(stack, run)
-
-
-async def _timeline(agency: Agency, exchange: str, run: Play) -> dict[str, Any]:
-    """The timeline, once the audit has followed to the last event."""
-    async with asyncio.timeout(_ARRIVAL):
-        while True:
-            answer = await agency.client.timeline(exchange=exchange)
-            if answer.status == 200 and len(answer.json["entries"]) >= run.last[exchange]:
-                return dict(answer.json)
-            await asyncio.sleep(0.1)
+        return await _result(stack, run, timelines)
 
 
 @asynccontextmanager
@@ -242,7 +214,7 @@ async def _agencies(stack: Stack) -> AsyncGenerator[dict[str, Agency]]:
         }
 
 
-async def _result(stack: Stack, run: Play) -> dict[str, Any]:
+async def _result(stack: Stack, run: Play, timelines: list[dict[str, Any]]) -> dict[str, Any]:
     """What the store and an independent reader say happened."""
     async with open_pool(stack.postgres) as pool:
         stored = [record async for record in Store("transfers", pool).all_records()]
@@ -259,6 +231,7 @@ async def _result(stack: Stack, run: Play) -> dict[str, Any]:
     deliveries = [parse_object(item.value) for item in read_all(stack.kafka, DELIVERIES) if item.value]
     agencies = library.load(stack.contracts).agencies
     newest = {record.exchange: record for record in sorted(stored, key=lambda record: record.sequence)}
+    clocks = [item for timeline in timelines for item in timeline["clocks"]]
     checks = {
         "every exchange's sequences have no gap": _gapless(stored),
         "Kafka, read independently, holds what the store holds": _equal(stored, published),
@@ -275,11 +248,19 @@ async def _result(stack: Stack, run: Play) -> dict[str, Any]:
         "nobody but its own agency saw the reporter (举报人)": _reporter_kept(run),
         "the police saw only stubs of what precedes the referral": _police_stubs(run),
         "the procuratorate read along": run.agencies[story.PROCURATORATE].seen.get(run.referral)
-        == run.last[run.referral],
+        == newest[run.referral].sequence,
         "the dossier without the survey report was rejected": run.refusals == ["dossier-incomplete"],
         "a repeated submission got the original receipt, byte for byte": run.duplicates_equal and run.duplicates > 0,
         "the transfer is concluded": newest[run.transfer].standing.status == "reported",
         "the goods of the referral are handed over": newest[run.referral].standing.status == "handed_over",
+        "a deadline was warned of, and met": any(item["warned"] and item["state"] == "met" for item in clocks),
+        "a deadline was missed, recorded, and met late": any(
+            item["expired"] and item["state"] == "late" for item in clocks
+        ),
+        "a deadline was extended with its reason, and met": any(
+            item["extensions"] and item["state"] == "met" for item in clocks
+        ),
+        "the delay table adds up to the span of each exchange": all(map(_adds_up, timelines)),
         "nothing was dead-lettered": not dead,
     }
     return {
@@ -292,8 +273,16 @@ async def _result(stack: Stack, run: Play) -> dict[str, Any]:
             "duplicates": run.duplicates,
             "delivered": sum(item["stage"] == "delivered" for item in deliveries),
         },
+        "clocks": clocks,
+        "delay": {timeline["exchange"]: timeline["delay"] for timeline in timelines},
         "checks": [{"name": name, "ok": bool(ok)} for name, ok in checks.items()],
     }
+
+
+def _adds_up(timeline: dict[str, Any]) -> bool:
+    """Whether the segments of the delay table add up to the span, to the microsecond."""
+    delay = timeline["delay"]
+    return sum(Decimal(str(item["seconds"])) for item in delay["segments"]) == Decimal(str(delay["span_s"]))
 
 
 def _exchange(record: Record) -> dict[str, Any]:

@@ -1,13 +1,26 @@
-"""A timeline drawn for a terminal: who, what, when, the gap since the step before, and whose move it is then."""
+"""A timeline drawn for a terminal of 80 columns; times are Shanghai's.
+
+Who, what, when, the gap since the step before, and whose move it is then; then the clocks, and whose delay it was.
+"""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any, Final
 
 from rich.cells import set_cell_size
 
-SHANGHAI: Final = timezone(timedelta(hours=8))
-_WHAT: Final = 30  # columns, so that a line has 80; a Chinese character takes two
+from contracts.calendar import SHANGHAI
+from contracts.counting import clock
+
+# In columns; a Chinese character takes two.
+_WIDTH: Final = 80
+_WHAT: Final = 27
+_LENGTH: Final = len("23 h 59 m")
+_INSTANT: Final = len("2026-11-05 24:00")
+_STATE: Final = len("no longer applies")
+_CAUSE: Final = 22
+
+_UNITS: Final = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))  # seconds
 
 
 def draw(timeline: dict[str, Any], say: Callable[[str], None]) -> None:
@@ -25,6 +38,62 @@ def draw(timeline: dict[str, Any], say: Callable[[str], None]) -> None:
         say(f"  {_line(entry, rail)}")
     moves = ", ".join(agency["agency"] for agency in timeline["moves"])
     say(f"  state: [bold]{timeline['status']}[/]" + (f"; the move is with {moves}" if moves else "; ended"))
+    _draw_clocks(timeline["clocks"], say)
+    _draw_delay(timeline["delay"], say)
+
+
+def duration(seconds: float) -> str:
+    """A length of time in its two largest units: `2 d 3 h`, `5 m`; under a minute `12.3 s`. It is cut, not rounded."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{int(seconds * 10) / 10:.1f} s"
+    place = next(place for place, (_, size) in enumerate(_UNITS) if whole >= size)
+    (large, size), (small, part) = _UNITS[place], _UNITS[place + 1]
+    rest = whole % size // part
+    return f"{whole // size} {large}" + (f" {rest} {small}" if rest else "")
+
+
+def _draw_clocks(clocks: list[dict[str, Any]], say: Callable[[str], None]) -> None:
+    """Rule, whose, what for, due when, and how it stands."""
+    if not clocks:
+        return
+    say("  [bold]clocks 时限[/]")
+    rules = max(len(item["rule"]) for item in clocks)
+    agencies = max(len(item["agency"]["agency"]) for item in clocks)
+    title = _WIDTH - 2 - rules - 1 - agencies - 1 - 1 - _INSTANT - 1 - _STATE
+    for item in clocks:
+        who = f"[cyan]{item['agency']['agency']:<{agencies}}[/]"
+        due = clock(datetime.fromisoformat(item["due"]))
+        say(
+            f"  {item['rule']:<{rules}} {who} {set_cell_size(item['title_zh'], title)} {due:<{_INSTANT}} {_state(item)}"
+        )
+
+
+def _state(item: dict[str, Any]) -> str:
+    if item["overdue"]:
+        return f"[bold red]overdue {duration(item['late_s'])}[/]"
+    match item["state"]:
+        case "late":
+            return f"[red]late by {duration(item['late_s'])}[/]"
+        case "void":
+            return "[dim]no longer applies[/]"
+        case state:
+            return str(state)
+
+
+def _draw_delay(delay: dict[str, Any], say: Callable[[str], None]) -> None:
+    """Who, what for, how long, and which share of the whole; the largest first."""
+    begun, ended = (clock(datetime.fromisoformat(delay[name])) for name in ("from", "to"))
+    say(f"  [bold]delay 耗时归属[/]  {duration(delay['span_s'])}, {begun} to {ended}")
+    totals = sorted(delay["totals"], key=lambda item: -item["seconds"])
+    codes = max((len(item["account"]["agency"]) for item in totals), default=0)
+    name = _WIDTH - 2 - codes - 1 - 1 - _CAUSE - 1 - _LENGTH - 1 - len("100.0 %")
+    for item in totals:
+        account = item["account"]
+        who = f"[cyan]{account['agency']:<{codes}}[/] {set_cell_size(account['name'], name)}"
+        cause = set_cell_size(f"{item['cause_zh']} {item['cause']}", _CAUSE)
+        share = item["seconds"] / delay["span_s"] * 100
+        say(f"  {who} {cause} {duration(item['seconds']):>{_LENGTH}} {share:5.1f} %")
 
 
 def _line(entry: dict[str, Any], rail: str) -> str:
@@ -32,10 +101,10 @@ def _line(entry: dict[str, Any], rail: str) -> str:
     if entry.get("stub"):
         return f"{start}[dim]not shown to you 不予显示[/]"
     what = set_cell_size(f"{entry['title_zh']} {entry['title_en']}", _WHAT)
-    gap = "" if entry["gap_s"] is None else f"+{entry['gap_s']:.1f} s"
+    gap = "" if entry["gap_s"] is None else f"+{duration(entry['gap_s'])}"
     moves = ", ".join(agency["agency"] for agency in entry["moves"])
     who = f"[cyan]{entry['source']['agency']:<10}[/]"
-    return f"{start}{who} {what} {gap:>7} " + (f"→ {moves}" if moves else f"■ {entry['status']}")
+    return f"{start}{who} {what} {gap:>{_LENGTH + 1}} " + (f"→ {moves}" if moves else f"■ {entry['status']}")
 
 
 def _when(entry: dict[str, Any]) -> datetime:

@@ -3,10 +3,13 @@
 The agencies are public institutions; every person, number, plate and firm in this file is invented.
 """
 
-from datetime import date, datetime, timedelta, timezone
+from dataclasses import dataclass
+from datetime import date, datetime
 from hashlib import sha256
 
-from events import referral, transfer
+from contracts.calendar import SHANGHAI
+from events import common, referral, transfer
+from events.fact import Fact
 from events.parts import (
     Attachment,
     CaseSource,
@@ -34,19 +37,17 @@ MINHANG, QINGPU, CITY = "310112-cg", "310118-cg", "310000-cg"
 POLICE, PROCURATORATE = "310118-ga", "310118-jcy"
 CASE = "SYN-2026-建筑垃圾-0117"
 
-SHANGHAI = timezone(timedelta(hours=8))
-
 WASTE_LAW = Citation(law="中华人民共和国生态环境法典", article="第一千零八十三条")
 CITY_RULES = Citation(law="上海市城市管理行政执法条例", article="第二十八条")
 PENALTY_LAW = Citation(law="中华人民共和国行政处罚法", article="第二十五条")
 REFERRAL_RULES = Citation(law="行政执法机关移送涉嫌犯罪案件的规定", article="第五条、第六条")
 
-DAY = date(2026, 11, 16)
+DAY = date(2026, 9, 21)
 
 
-def at(day: int, hour: int, minute: int = 0) -> datetime:
-    """An instant of November 2026, Shanghai time."""
-    return datetime(2026, 11, day, hour, minute, tzinfo=SHANGHAI)
+def at(month: int, day: int, hour: int, minute: int = 0) -> datetime:
+    """An instant of 2026, Shanghai time."""
+    return datetime(2026, month, day, hour, minute, tzinfo=SHANGHAI)
 
 
 def attachment(title: str, pages: int = 1) -> Attachment:
@@ -73,7 +74,7 @@ CIRCUMSTANCES = Circumstances(
             ),
         )
     ),
-    facts="11月14日夜间, 两辆重型自卸货车在区界以西30米处倾倒工程渣土, 现场查获, 驾驶员承认受雇于当事人。",
+    facts="9月18日夜间, 两辆重型自卸货车在区界以西30米处倾倒工程渣土, 现场查获, 驾驶员承认受雇于当事人。",
     place=Place(
         address="青浦区徐泾镇示例公路与闵行区交界处",
         division="310118",
@@ -81,11 +82,11 @@ CIRCUMSTANCES = Circumstances(
         cgcs2000=Position(longitude="121.2701", latitude="31.1702"),
         red_line=RedLine.OUTSIDE,
     ),
-    found_at=at(14, 23, 40),
+    found_at=at(9, 18, 23, 40),
     quantity=Quantity(value="61.5", unit=QuantityUnit.CUBIC_METRE),
     loss=32_000_000,
     plates=("沪DA1234", "沪DB5678"),
-    manifests=("SYN-LD-20261114-001",),
+    manifests=("SYN-LD-20260918-001",),
 )
 
 GOODS = (
@@ -120,7 +121,7 @@ sent = transfer.Sent(
     urgency=transfer.Urgency.EXPEDITED,
 )
 
-transfer_receipted = transfer.Receipted(receiver="赵签收(虚构)", received_at=at(16, 15))
+transfer_receipted = transfer.Receipted(receiver="赵签收(虚构)", received_at=at(9, 23, 9, 30))
 
 returned = transfer.Returned(
     number="青城执退〔2026〕31号",
@@ -143,17 +144,23 @@ designated = transfer.Designated(
     legal_basis=(PENALTY_LAW,),
 )
 
+extension_requested = common.ExtensionRequested(
+    reason="公私财产损失评估报告尚未出具, 立案审查需要评估结论。", new_date=date(2026, 11, 20)
+)
+
+extension_granted = common.ExtensionGranted(new_date=date(2026, 11, 20))
+
 accepted = transfer.Accepted(
     number="青城执受〔2026〕208号",
     contact=contact("钱承办(虚构)", "021-00000003", "青浦区城管执法局徐泾中队"),
-    goods=GoodsReceipt(complete=True, receiver="钱承办(虚构)", received_on=date(2026, 11, 18)),
+    goods=GoodsReceipt(complete=True, receiver="钱承办(虚构)", received_on=date(2026, 10, 21)),
 )
 
-filed = transfer.Filed(number="青城执立〔2026〕511号", filed_on=date(2026, 11, 18))
+filed = transfer.Filed(number="青城执立〔2026〕511号", filed_on=date(2026, 11, 12))
 
 decided = transfer.Decided(
     number="青城执罚〔2026〕498号",
-    decided_on=date(2026, 11, 20),
+    decided_on=date(2026, 11, 24),
     outcome=transfer.Outcome.PENALISED,
     penalties=(transfer.Penalty(type=transfer.PenaltyType.FINE, amount=12_000_000),),
     legal_basis=(Citation(law="中华人民共和国生态环境法典", article="第一千一百七十四条"),),
@@ -162,7 +169,7 @@ decided = transfer.Decided(
 outcome_reported = transfer.OutcomeReported(
     number="青城执函〔2026〕77号",
     summary="对当事人罚款人民币12万元; 涉嫌犯罪线索已移送公安机关。",
-    reported_on=date(2026, 11, 20),
+    reported_on=date(2026, 11, 26),
 )
 
 GROUP = (
@@ -173,23 +180,23 @@ CHARGE = referral.Charge(name="污染环境罪", article="第三百三十八条"
 
 reported = referral.Reported(
     case_number="青城执立〔2026〕511号",
-    filed_on=date(2026, 11, 18),
+    filed_on=date(2026, 11, 12),
     group=GROUP,
     origin=ReportedBy(source=CaseSource.DEPARTMENT),
     circumstances=CIRCUMSTANCES,
     charge=CHARGE,
     opinion="道路红线外倾倒, 公私财产损失评估32万元, 建议移送。(虚构)",
-    reported_at=at(18, 10),
+    reported_at=at(11, 12, 14),
 )
 
 approved = referral.Approved(
     approver=referral.Approver(name="郑局长(虚构)", post=referral.HeadPost.PRINCIPAL),
-    approved_at=at(18, 16),
+    approved_at=at(11, 13, 16),
     opinion="同意移送。(虚构)",
 )
 
 _PENDING_TEST = referral.DossierItem(
-    pending=referral.Pending(reason="损失评估报告由第三方机构出具中", expected_on=date(2026, 11, 25))
+    pending=referral.Pending(reason="损失评估报告由第三方机构出具中", expected_on=date(2026, 11, 20))
 )
 
 _DOSSIER = referral.Dossier(
@@ -204,24 +211,24 @@ referred = referral.Sent(
     recipient=POLICE,
     procuratorate=PROCURATORATE,
     case_number="青城执立〔2026〕511号",
-    filed_on=date(2026, 11, 18),
+    filed_on=date(2026, 11, 12),
     origin=ReportedBy(source=CaseSource.DEPARTMENT),
     circumstances=CIRCUMSTANCES,
     charge=CHARGE,
     group=GROUP,
     approver=referral.Approver(name="郑局长(虚构)", post=referral.HeadPost.PRINCIPAL),
-    approved_at=at(18, 16),
+    approved_at=at(11, 13, 16),
     legal_basis=(REFERRAL_RULES,),
     purpose="涉嫌犯罪案件移送",
     dossier=_DOSSIER,
     goods=GOODS,
     contact=contact("孙组长(虚构)", "021-00000004", "青浦区城管执法局法制科"),
-    dated=date(2026, 11, 18),
+    dated=date(2026, 11, 14),
 )
 
 referred_without_report = referred.model_copy(update={"dossier": _DOSSIER.model_copy(update={"survey_report": None})})
 
-referral_receipted = referral.Receipted(receiver="冯民警(虚构)", received_at=at(19, 9, 30))
+referral_receipted = referral.Receipted(receiver="冯民警(虚构)", received_at=at(11, 16, 9, 30))
 
 supplement_requested = referral.SupplementRequested(
     items=("公私财产损失评估报告",), reason="认定是否达到追诉标准需要损失评估结论。"
@@ -233,7 +240,7 @@ supplemented = referral.Supplemented(
 
 referral_filed = referral.Filed(
     number="青公立字〔2026〕1203号",
-    filed_on=date(2026, 11, 20),
+    filed_on=date(2026, 11, 19),
     charge=CHARGE,
     contact=contact("褚办案(虚构)", "021-00000005", "青浦公安分局食药环侦支队"),
     investigation="拟对运输公司负责人传唤。(侦查安排, 虚构)",
@@ -244,3 +251,41 @@ goods_handed_over = referral.GoodsHandedOver(
     materials=("现场勘验笔录原件", "询问笔录原件"),
     receipt=GoodsReceipt(complete=True, receiver="褚办案(虚构)", received_on=date(2026, 11, 20)),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What happens when. `again`: the very same submission is sent a second time."""
+
+    at: datetime
+    agency: str
+    kind: str
+    fact: Fact
+    again: bool = False
+
+
+STEPS = (
+    Step(at(9, 21, 14), MINHANG, "transfer", sent, again=True),
+    # The letter lies unsigned: the deadline of one working day passes and is recorded.
+    Step(at(9, 23, 9, 30), QINGPU, "transfer", transfer_receipted),
+    Step(at(9, 30, 16), QINGPU, "transfer", returned),
+    # Five working days, over the National Day holiday and with the Saturday that is worked for it; warned, and met.
+    Step(at(10, 12, 10), MINHANG, "transfer", disputed),
+    Step(at(10, 20, 10), CITY, "transfer", designated),
+    Step(at(10, 21, 11), QINGPU, "transfer", accepted),
+    Step(at(11, 9, 9), QINGPU, "transfer", extension_requested),
+    Step(at(11, 10, 11), MINHANG, "transfer", extension_granted),
+    Step(at(11, 12, 10), QINGPU, "transfer", filed),
+    Step(at(11, 12, 14), QINGPU, "referral", reported),
+    Step(at(11, 13, 16, 5), QINGPU, "referral", approved),
+    Step(at(11, 14, 9), QINGPU, "referral", referred_without_report),
+    Step(at(11, 14, 9, 30), QINGPU, "referral", referred),
+    Step(at(11, 16, 9, 30), POLICE, "referral", referral_receipted),
+    Step(at(11, 16, 15), POLICE, "referral", supplement_requested),
+    Step(at(11, 18, 10), QINGPU, "referral", supplemented),
+    Step(at(11, 19, 11), POLICE, "referral", referral_filed),
+    Step(at(11, 20, 10), QINGPU, "referral", goods_handed_over),
+    Step(at(11, 24, 15), QINGPU, "transfer", decided),
+    Step(at(11, 26, 10), QINGPU, "transfer", outcome_reported),
+)
+"""The story, in the order in which it happens: ten weeks."""

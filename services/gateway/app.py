@@ -22,7 +22,7 @@ from services.kernel.service import Runtime
 
 SCHEMA: Final = schema("gateway", "outbox")
 
-_OF_AUDIT: Final = ("/v1/exchanges", "/v1/cases", "/v1/timelines", "/v1/indicators", "/v1/findings")
+_OF_AUDIT: Final = ("/v1/exchanges", "/v1/cases", "/v1/timelines", "/v1/indicators")
 
 
 class Gateway:

@@ -32,6 +32,11 @@ def key_files(folder: Path, agency: str) -> list[Path]:
     return sorted(found, key=lambda path: int(path.name.split(".")[-2]), reverse=True)
 
 
+def agencies_of(folder: Path) -> list[str]:
+    """The agencies that have a key file in a folder, in code order."""
+    return sorted({path.name.rsplit(".", 2)[0] for path in folder.glob("*.pem") if path.name.split(".")[-2].isdecimal()})
+
+
 def save_key(folder: Path, key: SigningKey) -> Path:
     """Write a private key with mode 600; an existing file is never overwritten. Returns its path."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -23,7 +23,7 @@ from services.cli.stack import Stack
 from services.kernel.time import driven
 
 SERVICES = ("gateway", "transfers", "delivery", "audit")
-MONDAY = story.at(2, 9)
+MONDAY = story.at(11, 2, 9)
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -63,6 +63,7 @@ async def entry(driver: Driver, client: AgencyClient) -> dict[str, Any]:
     assert (await client.submit_surely(event, wait=20)).status == 201
     await driver.quiet()
     answer = await client.timeline(exchange=str(event["exchange"]))
+    assert answer.status == 200, answer.json
     (found,) = answer.json["entries"]
     assert isinstance(found, dict)
     return found
@@ -182,10 +183,10 @@ async def test_a_driver_may_begin_with_a_later_time(bus: Stack, driver: Driver) 
 
 
 def test_data_that_has_come_further_stays_there(folder: Path) -> None:
-    for given, found in ((story.at(3, 9), 3), (MONDAY, 3), (story.at(4, 9), 4)):
+    for given, found in ((story.at(11, 3, 9), 3), (MONDAY, 3), (story.at(11, 4, 9), 4)):
         stack = Stack(folder, services=[], legal_time=given)
         stack._set_legal_time()
-        assert driven(folder / "legal-time")() == story.at(found, 9)
+        assert driven(folder / "legal-time")() == story.at(11, found, 9)
 
 
 async def test_a_bus_that_keeps_real_time_has_no_driver(bus: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -196,6 +196,7 @@ PHASES: Final[Mapping[str, Phase]] = {
     Status.DESIGNATED: Phase.ACCEPTANCE,
     Status.DESIGNATED_BACK: Phase.COUNTERPART,
     Status.FILED: Phase.PROCESSING,
+    Status.NOT_FILED: Phase.PROCESSING,
     Status.DECIDED: Phase.PROCESSING,
 }
 

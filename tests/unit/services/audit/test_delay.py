@@ -12,11 +12,10 @@ from contracts.deliveries import StageReached
 from contracts.errors import MalformedJson
 from contracts.outages import Outage
 from contracts.records import Phase, Record
-from events.registry import COMMON_KIND
 from services.audit.delay import CAUSES_ZH, Cause, Segment, Split, split, summed
-from services.kernel.lifecycle import Role
+from services.kernel.lifecycle import UNOPENED, Role
 from tests.support.factory import BUS, TIME
-from tests.support.play import CITY, MINHANG, POLICE, QINGPU, XUHUI, Play, names
+from tests.support.play import CITY, MINHANG, POLICE, QINGPU, XUHUI, Play, reached
 from tests.support.registered import registered
 
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
@@ -242,6 +241,23 @@ def test_who_got_the_matter_back_after_passing_it_on_has_its_later_time_as_it_is
     ]
 
 
+def test_what_was_taken_away_and_given_back_counts_as_forwarding_only_since_then() -> None:
+    found = divided(
+        SENT,
+        (CITY, "transfer.designated", {"agency": XUHUI}),
+        (CITY, "transfer.designated", {"agency": QINGPU}),
+        ACCEPTED,
+        (QINGPU, "transfer.not_filed"),
+        (MINHANG, "transfer.disputed"),
+        (QINGPU, "transfer.forwarded", {"recipient": "310112107-cg"}),
+    )
+    assert [part[:2] for part in found[:3]] == [
+        (QINGPU, Cause.RECEIPT),
+        (XUHUI, Cause.ACCEPTANCE),
+        (QINGPU, Cause.FORWARDING),
+    ]
+
+
 def test_a_supplement_that_came_is_the_senders_time() -> None:
     found = divided(SENT, RECEIPTED, REQUESTED, (MINHANG, "transfer.supplemented"), ACCEPTED)
     assert found[2:] == [(MINHANG, Cause.SUPPLEMENT, 1, 3), (QINGPU, Cause.ACCEPTANCE, 1, 4)]
@@ -312,15 +328,14 @@ def test_every_cause_has_its_chinese_name() -> None:
 @st.composite
 def histories(draw: st.DrawFn, kind: str) -> tuple[list[Record], list[StageReached], list[Outage]]:
     """A random legal exchange with random times, times of delivery (or none) and outages, in whole microseconds."""
-    play = Play(kind)
-    for _ in range(draw(st.integers(1, 14))):
+    ways = reached(kind)
+    play = ways[draw(st.sampled_from(sorted(ways.keys() - {UNOPENED})))].fork()
+    for _ in range(draw(st.integers(0, 8))):
         own = [f"{kind}.{fact.name()}" for fact in play.lifecycle.transitions[play.state.status]]
-        name = draw(st.sampled_from(sorted(own) * 3 + [*names(COMMON_KIND)]))
+        name = draw(st.sampled_from([*own, "common.chased", "common.corrected", "common.withdrawal_requested"]))
         role = draw(st.sampled_from(sorted(play.speakers(name))))
         play.when(play.actor(Role(role)), name)
-    if not play.log:
-        play.given((MINHANG, "transfer.sent" if kind == "transfer" else "referral.reported"))
-    spans = st.one_of(st.just(0), st.integers(0, 5_000_000), st.integers(0, 10**12))
+    spans = st.sampled_from([0, 1, 10**6, 3600 * 10**6, 86_400 * 10**6]) | st.integers(0, 10**12)
     times, now = list[datetime](), TIME
     for _ in play.log:
         now += timedelta(microseconds=draw(spans))
@@ -332,11 +347,11 @@ def histories(draw: st.DrawFn, kind: str) -> tuple[list[Record], list[StageReach
         for agency in sorted(record.standing.parties)
         if draw(st.booleans())
     ]
-    starts = st.integers(-1000, int((now - TIME) / SECOND) + 1000)
     outages = [
         Outage(bus=BUS, service="gateway", begun=begun, ended=begun + timedelta(microseconds=draw(spans)))
-        for begun in (TIME + SECOND * start for start in draw(st.lists(starts, max_size=4)))
+        for begun in draw(st.lists(st.sampled_from([TIME, *times]), max_size=3))
     ]
+    outages = [item.model_copy(update={"begun": item.begun - timedelta(microseconds=draw(spans))}) for item in outages]
     return records, stages, outages
 
 
