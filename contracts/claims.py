@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import TypeAlias
 
 from contracts.calendar import Calendars
+from contracts.canonical import instant
 from contracts.clocks import Clock, ClockState, Delivered, History, clocks, latest, may_extend, running
 from contracts.counting import DAY, clock, midnight
 from contracts.rules import Rules
@@ -18,13 +19,15 @@ _Said: TypeAlias = common.ClockWarned | common.ClockExpired | common.ClockRecomp
 def disproved(history: History, fact: Fact, rules: Rules, calendars: Calendars) -> str | None:
     """Why the bus's word about a clock is not true of the history; None where it is.
 
-    A clock that starts by delivery is taken to have started when the fact says: deliveries are not in the log.
+    A clock that starts by delivery is taken to have started when the fact, or the expiry that it is about, says:
+    deliveries are not in the log.
     """
     match fact:
         case common.ClockExpiryAnnulled(expiry=expiry, act=act):
+            started = _told(history, expiry)
             stands = any(
                 item.expired == expiry and item.stopped_by == act and item.to_annul
-                for item in clocks(history, rules, calendars)
+                for item in clocks(replace(history, delivered=started), rules, calendars)
             )
             return None if stands else f"no act {act}, accepted in time, makes expiry {expiry} void"
         case common.ClockWarned() | common.ClockExpired() | common.ClockRecomputed():
@@ -53,12 +56,24 @@ def not_extendable(
 
 
 def _claimed(history: History, fact: _Said) -> Delivered:
-    at = {entry.sequence: entry.recordedtime for entry in history.entries}.get(fact.started_by)
-    start = fact.started_at or at
+    return _delivered(history, fact.started_by, fact.started_at, fact.agency)
+
+
+def _told(history: History, expiry: int) -> Delivered:
+    """The start that a registered expiry speaks of."""
+    said = next((entry.said for entry in history.entries if entry.sequence == expiry), {})
+    by, at, agency = said.get("started_by"), said.get("started_at"), said.get("agency")
+    start = instant(at) if isinstance(at, str) else None
+    return _delivered(history, by, start, str(agency) if agency else None) if isinstance(by, int) else {}
+
+
+def _delivered(history: History, started_by: int, started_at: datetime | None, agency: str | None) -> Delivered:
+    at = {entry.sequence: entry.recordedtime for entry in history.entries}.get(started_by)
+    start = started_at or at
     if start is None:
         return {}
-    agencies = [fact.agency] if fact.agency else sorted({code for entry in history.entries for code in entry.parties})
-    return {(fact.started_by, code): start for code in agencies}
+    agencies = [agency] if agency else sorted({code for entry in history.entries for code in entry.parties})
+    return {(started_by, code): start for code in agencies}
 
 
 def _about(item: Clock, fact: _Said) -> bool:

@@ -147,7 +147,7 @@ class ClockState(StrEnum):
     SUSPENDED = "suspended"  # 中止
     MET = "met"  # 按期履行
     LATE = "late"  # 逾期履行
-    VOID = "void"  # 不再适用: the exchange ended, or the duty passed on
+    VOID = "void"  # 不再适用: the exchange ended, the duty passed on, or somebody else made it needless
 
 
 Key: TypeAlias = tuple[str, int, str]
@@ -195,15 +195,18 @@ class Clock:
         return max(self.started_at, _before(self.due.instant, self.rule)) if self.rule.warn else None
 
     def overdue(self, at: datetime) -> timedelta:
-        """By how much the duty was late when it was done, or is late at the instant; zero if not."""
-        if self.state in {ClockState.SUSPENDED, ClockState.VOID}:
+        """By how much the duty was late when it was done or fell away, or is late at the instant; zero if not."""
+        if self.state is ClockState.SUSPENDED:
             return timedelta()
         return max(timedelta(), (self.stopped_at or at) - self.due.instant)
 
     @property
     def to_annul(self) -> bool:
         """Whether an expiry stands on record that an act accepted in time has made void."""
-        return self.state is ClockState.MET and self.expired is not None and self.annulled is None
+        in_time = self.stopped_at is not None and (
+            self.state is ClockState.MET or (self.state is ClockState.VOID and self.stopped_at <= self.due.instant)
+        )
+        return in_time and self.expired is not None and self.annulled is None
 
 
 def clocks(history: History, rules: Rules | None = None, calendars: Calendars | None = None) -> tuple[Clock, ...]:
@@ -284,10 +287,11 @@ def _after(item: Clock, entry: Entry, asking: str | None, calendars: Calendars) 
         return said
     rule, suspended = item.rule, item.state is ClockState.SUSPENDED
     fact = entry.fact if not rule.each or item.agency in {entry.leg, entry.source} else ""
-    if fact in rule.stops:
+    relieved = entry.ended or entry.parties.get(item.agency) != rule.duty
+    if fact in rule.stops and entry.source == item.agency:
         in_time = suspended or entry.acceptedtime <= item.due.instant
         return _stopped(item, entry, ClockState.MET if in_time else ClockState.LATE)
-    if entry.ended or entry.parties.get(item.agency) != rule.duty:
+    if relieved or fact in rule.stops:
         return _stopped(item, entry, ClockState.VOID)
     if fact in rule.suspends and not suspended and entry.acceptedtime <= item.due.instant:
         return replace(item, state=ClockState.SUSPENDED, suspended_at=entry.acceptedtime)
@@ -309,7 +313,7 @@ def _heard(item: Clock, entry: Entry) -> Clock:
         return item
     match entry.fact:
         case "clock_warned":
-            return replace(item, warned=entry.sequence, warned_due=item.due.instant)
+            return replace(item, warned=entry.sequence, warned_due=instant(said["due"]))
         case "clock_expired":
             return replace(item, expired=entry.sequence)
         case _:
@@ -346,10 +350,12 @@ def _extended(item: Clock, entry: Entry, calendars: Calendars) -> Clock:
     if last is None or not may_extend(item) or rule not in {None, item.rule.id}:
         return item
     new = min(midnight(last + DAY), latest(item, calendars))
-    if entry.acceptedtime > item.due.instant or new <= item.due.instant:
+    over = item.state is ClockState.RUNNING and entry.acceptedtime > item.due.instant
+    if over or new <= item.due.instant:
         return item
     moved = _moved(item.due, new, f"extended by #{entry.sequence}")
-    return replace(item, due=moved, extensions=(*item.extensions, entry.sequence))
+    # The day was named, not counted.
+    return replace(item, due=replace(moved, provisional=()), extensions=(*item.extensions, entry.sequence))
 
 
 def may_extend(item: Clock) -> bool:

@@ -1,6 +1,6 @@
 """A timeline as a drawing: days from left to right, a lane for each agency, the bus, and what is withheld; pure.
 
-    drawing(timeline, wording, made_at=…, bus=…, rest=…)      an `svg`; its unit is a quarter of a millimetre
+    drawing(timeline, wording, made_at=…, rest=…)      an `svg`; its unit is a quarter of a millimetre
 
 Facts are numbered marks in the lane of who stated them, in the order of the timeline's entries; their number is that of
 the table of facts. Where they crowd, marks stand beside each other and a line leads to the instant. Clocks are bars in
@@ -38,12 +38,10 @@ RUNNING: Final = "#2d5b9a"
 
 _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
-_STEPS: Final = (
-    *(_HOUR * hours for hours in (1, 3, 6, 12)),
-    *(_DAY * days for days in (1, 2, 7, 14, 28, 91, 182, 364, 1820)),
-)
+_STEPS: Final = (*(_HOUR * hours for hours in (1, 3, 6, 12)), *(_DAY * days for days in (1, 2, 7, 14)))
+_MONTHS: Final = (1, 3, 6, 12, 60, 1200)
 _MONDAY: Final = datetime(2024, 1, 1, tzinfo=SHANGHAI)
-"""Where steps of a week and more are counted from"""
+"""Where steps are counted from: the first day of a week, a month and a year"""
 
 _WITHHELD: Final = ""
 """The lane of stubs: nobody's code"""
@@ -70,6 +68,8 @@ class _Mark(NamedTuple):
     """The instant's place"""
     x: float
     row: int
+    boxed: bool
+    """Whether a bus stated it"""
 
 
 class _Bar(NamedTuple):
@@ -78,7 +78,9 @@ class _Bar(NamedTuple):
     begin: float
     end: float
     row: int
-    label_before: bool
+    label: float
+    anchor: str
+    """Where the label is: after the bar, or before it, or inside where neither has room"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +102,10 @@ class _Lane:
         return max(self.line + 14 + rows * _BAR_ROW, 40)
 
 
-def drawing(
-    timeline: Timeline, wording: Wording, *, made_at: datetime, bus: str, rest: Collection[date] = ()
-) -> Element:
-    """The drawing. `made_at`: what is not over is drawn to here; `bus`: the bus's code; `rest`: days to be hatched."""
+def drawing(timeline: Timeline, wording: Wording, *, made_at: datetime, rest: Collection[date] = ()) -> Element:
+    """The drawing. `made_at`: what is not over is drawn to here, aware; `rest`: days to be hatched."""
     span = stretch(timeline, made_at)
-    lanes = _lanes(timeline, wording, span, made_at, bus)
+    lanes = _lanes(timeline, wording, span, made_at)
     height = _TOP + sum(lane.height for lane in lanes)
     drawn = element(
         "svg.timeline",
@@ -138,12 +138,11 @@ def stretch(timeline: Timeline, made_at: datetime) -> Span:
     return Span(first - margin, end + margin)
 
 
-def _lanes(timeline: Timeline, wording: Wording, span: Span, made_at: datetime, bus: str) -> list[_Lane]:
+def _lanes(timeline: Timeline, wording: Wording, span: Span, made_at: datetime) -> list[_Lane]:
     """Parties by when they appear, then others, the bus, and what is withheld."""
     authors: dict[str, list[tuple[int, Entry]]] = {}
     for number, entry in enumerate(timeline.entries, 1):
-        code = entry.statement.source.agency if entry.statement else _WITHHELD
-        authors.setdefault(code, []).append((number, entry))
+        authors.setdefault(entry.author or _WITHHELD, []).append((number, entry))
     bars: dict[str, list[tuple[str, Clock]]] = {}
     for name, clock in named_clocks(timeline):
         bars.setdefault(clock.agency.agency, []).append((name, clock))
@@ -152,12 +151,12 @@ def _lanes(timeline: Timeline, wording: Wording, span: Span, made_at: datetime, 
         for copy in entry.deliveries:
             copies.setdefault(copy.agency, []).append(copy)
     names = _names(timeline, wording)
-    last = [bus, _WITHHELD]
+    last = [*sorted(timeline.buses), _WITHHELD]
     order = [code for code in names if code not in last] + [code for code in last if code in authors]
     return [
         _Lane(
-            name=wording.say("bus") if code == bus else names.get(code, wording.say("stub")),
-            marks=_placed(authors.get(code, []), span),
+            name=names.get(code, wording.say("stub")),
+            marks=_placed(authors.get(code, []), span, boxed=code in timeline.buses),
             bars=_packed(bars.get(code, []), span, made_at),
             deliveries=tuple(copies.get(code, ())),
         )
@@ -188,7 +187,7 @@ def _names(timeline: Timeline, wording: Wording) -> dict[str, str]:
     return found
 
 
-def _placed(entries: Sequence[tuple[int, Entry]], span: Span) -> tuple[_Mark, ...]:
+def _placed(entries: Sequence[tuple[int, Entry]], span: Span, *, boxed: bool) -> tuple[_Mark, ...]:
     """Where marks stand: near their instants, never on each other, in as few rows as hold them."""
     room = int((span.right - span.left) / _APART)
     rows = max(1, -(-len(entries) // room))
@@ -198,7 +197,7 @@ def _placed(entries: Sequence[tuple[int, Entry]], span: Span) -> tuple[_Mark, ..
         places = [span.x(entry.at) for _, entry in own]
         low, high = span.left + _APART / 2, span.right - _APART / 2
         for (number, entry), at, x in zip(own, places, spread(places, _APART, low, high), strict=True):
-            placed.append(_Mark(number, entry, at, x, row))
+            placed.append(_Mark(number, entry, at, x, row, boxed))
     return tuple(sorted(placed))
 
 
@@ -228,12 +227,14 @@ def _packed(clocks: Sequence[tuple[str, Clock]], span: Span, made_at: datetime) 
     packed: list[_Bar] = []
     for name, clock in sorted(clocks, key=lambda item: (item[1].started_at, item[0])):
         begin, end = span.x(clock.started_at), span.x(max(clock.due, _until(clock, made_at)))
-        label = 6 + 5.4 * len(_label(name, clock))
-        before = end + label > WIDTH
-        left, right = (begin - label, end) if before else (begin, end + label)
+        wide = 6 + 5.4 * len(_label(name, clock))
+        before = end + wide > WIDTH
+        inside = before and begin - wide < span.left
+        left, right = (begin - wide if before and not inside else begin), (end if before else end + wide)
         row = next((row for row, taken in enumerate(free) if taken <= left), len(free))
         free[row:] = [right + 4, *free[row + 1 :]]
-        packed.append(_Bar(name, clock, begin, end, row, before))
+        place = end - 6 if inside else begin - 4 if before else end + 6
+        packed.append(_Bar(name, clock, begin, end, row, place, "end" if before else "start"))
     return tuple(packed)
 
 
@@ -275,29 +276,40 @@ def _rest_days(span: Span, rest: Collection[date], height: float) -> Element:
 
 def _axis(span: Span, height: float) -> Element:
     axis = element("g.axis", element("line", x1=_LEFT, y1=_TOP, x2=_RIGHT, y2=_TOP, stroke=INK, stroke_width=0.8))
-    year = 0
-    for at, step in ticks(span):
+    year, found = 0, list(ticks(span))
+    days = all(at.time() == time() for at in found)
+    for at in found:
         x = span.x(at)
         axis.append(element("line", x1=x, y1=_TOP - 4, x2=x, y2=height, stroke=FAINT, stroke_width=0.5))
-        words = f"{at:%m-%d}" if at.time() == time() else f"{at:%H:%M}"
+        words = f"{at:%m-%d}" if days or at.time() == time() else f"{at:%H:%M}"
         # Near the edge a label is pushed inwards.
         anchor, place = ("end", _RIGHT) if x > _RIGHT - 14 else ("middle", x)
         axis.append(_words(place, _TOP - 8, words, anchor=anchor, fill=INK))
-        if at.year != year and (step >= _DAY or at.time() == time() or not year):
+        if at.year != year:
             year = at.year
-            first = f"{at:%Y}" if step >= _DAY else f"{at:%Y-%m-%d}"
+            first = f"{at:%Y}" if days else f"{at:%Y-%m-%d}"
             axis.append(_words(place, _TOP - 20, first, anchor=anchor, fill=QUIET))
     return axis
 
 
-def ticks(span: Span) -> Iterator[tuple[datetime, timedelta]]:
-    """Instants to be labelled, in Shanghai, with the step between them; as many as their labels let fit."""
+def ticks(span: Span) -> Iterator[datetime]:
+    """Instants to be labelled, in Shanghai: round hours, days, Mondays, firsts of months; as many as fit."""
     most = max(1, int((span.right - span.left) / 42))
-    step = next((step for step in _STEPS if (span.end - span.begin) / step <= most), _STEPS[-1])
-    at = _MONDAY + step * (-(-(span.begin - _MONDAY) // step))
-    while at <= span.end:
-        yield at, step
-        at += step
+    length = span.end - span.begin
+    step = next((step for step in _STEPS if length / step <= most), None)
+    if step:
+        at = _MONDAY + step * (-(-(span.begin - _MONDAY) // step))
+        while at <= span.end:
+            yield at
+            at += step
+        return
+    months = next(months for months in _MONTHS if length / (30 * _DAY * months) <= most)
+    first = span.begin.astimezone(SHANGHAI)
+    number = -(-(first.year * 12 + first.month - 1) // months)
+    while (at := datetime(number * months // 12, number * months % 12 + 1, 1, tzinfo=SHANGHAI)) <= span.end:
+        if at >= span.begin:
+            yield at
+        number += 1
 
 
 def _drawn_lane(lane: _Lane, top: float, span: Span, wording: Wording, made_at: datetime) -> Element:
@@ -356,12 +368,12 @@ def _drawn_mark(mark: _Mark, top: float, wording: Wording) -> Element:
     said, y = mark.entry.statement, _y(mark, top)
     digits = element(
         "text", str(mark.number), x=mark.x, y=y + 2.8, text_anchor="middle",
-        font_size=8 if mark.number < 100 else 6.5, fill=INK if said is None or _by_bus(mark.entry) else "#fff",
+        font_size=8 if mark.number < 100 else 6.5, fill=INK if said is None or mark.boxed else "#fff",
     )  # fmt: skip
     if said is None:
         d = f"M{mark.x - 8:.1f},{y:.1f} l8,-8 l8,8 l-8,8 z"
         shape = element("path", d=d, fill="#fff", stroke=QUIET, stroke_width=0.9, stroke_dasharray="2 1.4")
-    elif _by_bus(mark.entry):
+    elif mark.boxed:
         side = 2 * _MARK - 1
         x = mark.x - side / 2
         shape = element("rect", x=x, y=y - side / 2, width=side, height=side, fill="#fff", stroke=INK, stroke_width=1.1)
@@ -370,12 +382,6 @@ def _drawn_mark(mark: _Mark, top: float, wording: Wording) -> Element:
     what = wording.one(said.title_zh, said.title_en) if said else wording.say("stub")
     tip = element("title", f"{mark.number}  {what}  {moment(mark.entry.at, seconds=True)}")
     return element("g.mark", tip, shape, digits, data_entry=mark.number)
-
-
-def _by_bus(entry: Entry) -> bool:
-    """Whether the bus stated it: what it states are facts of clocks."""
-    said = entry.statement
-    return said is not None and said.type.startswith("cn.liandong.common.clock_")
 
 
 def _drawn_bar(bar: _Bar, y: float, span: Span, made_at: datetime) -> Element:
@@ -393,8 +399,11 @@ def _drawn_bar(bar: _Bar, y: float, span: Span, made_at: datetime) -> Element:
         )
     if clock.stopped_at is not None and clock.state != "void":
         drawn.append(_act(span.x(clock.stopped_at), middle, late=clock.state == "late"))
-    place, anchor = (bar.begin - 4, "end") if bar.label_before else (bar.end + 6, "start")
-    drawn.append(_words(place, middle + 3, _label(bar.name, clock), anchor=anchor, fill=INK))
+    words = _label(bar.name, clock)
+    if bar.begin < bar.label < bar.end:
+        wide = 6 + 5.4 * len(words)
+        drawn.append(element("rect", x=bar.label - wide + 2, y=y - 1, width=wide, height=_BAR + 2, fill="#fff"))
+    drawn.append(_words(bar.label, middle + 3, words, anchor=bar.anchor, fill=INK))
     return drawn
 
 
@@ -454,7 +463,7 @@ def _now(span: Span, made_at: datetime, height: float, wording: Wording) -> Elem
     x = span.x(made_at)
     return element(
         "g.now",
-        element("title", f"{wording.say('now')} {moment(made_at)}"),
+        element("title", f"{wording.say('key_now')} {moment(made_at)}"),
         element("line", x1=x, y1=_TOP, x2=x, y2=height, stroke=INK, stroke_width=0.9, stroke_dasharray="1 2.5"),
         element("path", d=f"M{x - 3.5:.1f},{_TOP - 4:.1f} h7 l-3.5,4 z", fill=INK),
     )
@@ -491,6 +500,10 @@ def _key(name: str) -> Sequence[Element]:
         "void": [box(fill="none", stroke=QUIET, stroke_width=0.9, stroke_dasharray="3 2")],
         "delivered": [line, element("line", x1=13, y1=4, x2=13, y2=9, stroke=QUIET, stroke_width=0.8)],
         "retrieved": [line, element("circle", cx=13, cy=7.5, r=1.8, fill="#fff", stroke=QUIET, stroke_width=0.8)],
+        "now": [
+            element("line", x1=13, y1=3, x2=13, y2=14, stroke=INK, stroke_width=0.9, stroke_dasharray="1 2.5"),
+            element("path", d="M9.5,1 h7 l-3.5,4 z", fill=INK),
+        ],
         "rest": [element("rect", x=1, y=1, width=24, height=12, fill="url(#rest)")],
     }
     return pictures[name]

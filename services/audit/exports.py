@@ -28,6 +28,7 @@ WITHHELD: Final = "withheld"
 
 Cell: TypeAlias = str | int | float | bool | datetime | None
 Row: TypeAlias = dict[str, Cell]
+Deed: TypeAlias = tuple[str, Clock]
 
 # A spreadsheet takes a cell that begins so for a formula; the full-width forms too, in Chinese editions.
 _FORMULA: Final = re.compile("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
@@ -88,14 +89,15 @@ def csv_of(timeline: Document) -> bytes:
     text = io.StringIO()
     table = csv.writer(text)
     table.writerow(_COLUMNS)
-    by_key = {exchange.key: exchange for exchange in read.exchanges}
+    by_key = {exchange.key: (exchange, exchange.deeds()) for exchange in read.exchanges}
     for entry in read.entries:
-        row = _row(entry, by_key[entry.kind, entry.exchange])
+        exchange, deeds = by_key[entry.kind, entry.exchange]
+        row = _row(entry, exchange, deeds.get(entry.sequence, ()))
         table.writerow(_cell(row.get(column)) for column in _COLUMNS)
     return text.getvalue().encode("utf-8-sig")
 
 
-def _row(entry: Entry, exchange: Exchange) -> Row:
+def _row(entry: Entry, exchange: Exchange, deeds: Sequence[Deed]) -> Row:
     row: Row = {
         "kind": entry.kind,
         "exchange": entry.exchange,
@@ -104,7 +106,7 @@ def _row(entry: Entry, exchange: Exchange) -> Row:
         "type": WITHHELD,
         "recordedtime": entry.recordedtime,
         "gap_s": entry.gap_s,
-        "clocks": _clocks(entry, exchange),
+        "clocks": _clocks(deeds),
     }
     said = entry.statement
     if said is None:
@@ -138,14 +140,9 @@ def _cell(value: Cell) -> str | int | float:
             return value
 
 
-def _clocks(entry: Entry, exchange: Exchange) -> str:
+def _clocks(deeds: Sequence[Deed]) -> str:
     """What an entry did to clocks: `starts RX-03 310112-cg due …; stops RX-12 310112-ga late 3600 s`."""
-    return "; ".join(
-        _deed(verb, clock)
-        for clock in exchange.clocks
-        for verb, sequences in clock.touched.items()
-        if entry.sequence in sequences
-    )
+    return "; ".join(_deed(verb, clock) for verb, clock in deeds)
 
 
 def _deed(verb: str, clock: Clock) -> str:
@@ -190,15 +187,10 @@ def _attributes_of(event_type: str) -> dict[str, str]:
 
 
 def _events(exchange: Exchange, entries: Sequence[Entry]) -> Iterator[Document]:
-    around = [(_exchange_id(exchange), "exchange"), (_case_id(exchange), "case")]
+    around, deeds = [(_exchange_id(exchange), "exchange"), (_case_id(exchange), "case")], exchange.deeds()
     for entry in entries:
         name = f"{_exchange_id(exchange)}/{entry.sequence}"
-        touched = [
-            (_clock_id(exchange, clock), verb)
-            for clock in exchange.clocks
-            for verb, sequences in clock.touched.items()
-            if entry.sequence in sequences
-        ]
+        touched = [(_clock_id(exchange, clock), verb) for verb, clock in deeds.get(entry.sequence, ())]
         said = entry.statement
         values: Row = {"sequence": entry.sequence}
         agencies: list[tuple[str, str]] = []
@@ -349,15 +341,16 @@ def xes_of(timelines: Iterable[Document]) -> bytes:
             name: getattr(exchange, name) for name in ("kind", "exchange", "case", "home", "status", "ended", "hops")
         }
         _put(trace, {"concept:name": _exchange_id(exchange), **about})
+        deeds = exchange.deeds()
         for entry in entries:
-            _put(ET.SubElement(trace, "event"), _xes_event(entry, exchange))
+            _put(ET.SubElement(trace, "event"), _xes_event(entry, exchange, deeds.get(entry.sequence, ())))
     ET.indent(log)
     body: bytes = ET.tostring(log, encoding="utf-8", xml_declaration=True)
     return body + b"\n"
 
 
-def _xes_event(entry: Entry, exchange: Exchange) -> Row:
-    row = _row(entry, exchange)
+def _xes_event(entry: Entry, exchange: Exchange, deeds: Sequence[Deed]) -> Row:
+    row = _row(entry, exchange, deeds)
     return {
         "concept:name": row["type"],
         "concept:instance": f"{_exchange_id(exchange)}/{entry.sequence}",

@@ -7,6 +7,7 @@ Times are `acceptedtime`, by which deadlines are met, if nothing else is said; l
 Nothing of this is personal data: names of facts, agencies, codes, amounts and times.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Annotated, Final
@@ -31,6 +32,8 @@ TURNED_AWAY: Final = frozenset({"returned", "forwarded", "disputed"})
 """The positions of an agency that does not take the matter on."""
 
 _MICROSECOND: Final = timedelta(microseconds=1)
+_NUMBER: Final = re.compile(r"[0-9]{1,15}")
+_DECIMAL: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,6})?")
 
 Moment = Annotated[AwareDatetime, PlainSerializer(timestamp, return_type=str)]
 """An instant, written as the bus writes them."""
@@ -112,10 +115,10 @@ class Refusal(_Part):
 
 
 class Hop(_Part):
-    """The matter passed from one recipient to the next. `again`: to an agency that had had it 推诿."""
+    """The matter passed from one recipient to the next, by whose word. `again`: to an agency that had had it 推诿."""
 
     sequence: int
-    giver: str
+    by: str
     taker: str
     at: Moment
     again: bool
@@ -215,11 +218,17 @@ class Figures(_Part):
             raise MalformedJson(f"not the figures of an exchange: {error}") from error
 
     @property
+    def agencies(self) -> list[str]:
+        """Whom something of it counts for, in order."""
+        parties, accounts = (item.agency for item in self.joined), (part.account for part in self.time)
+        return sorted({*parties, *accounts, *(rating.of for rating in self.ratings)})
+
+    @property
     def last(self) -> datetime | None:
         """The last instant at which something of it counts; None as long as more may come."""
         if self.ended is None or any(item.stopped is None for item in self.clocks):
             return None
-        return max(act.at for act in self.acts)
+        return max([*(act.at for act in self.acts), *(ask.asked for ask in self.asks)])
 
 
 def figures(
@@ -265,7 +274,7 @@ _Data = Mapping[int, Mapping[str, JsonValue]]
 def _as_corrected(records: Sequence[Record]) -> _Data:
     """What each event says now: with the corrections of it that stand."""
     found: dict[int, Document] = {record.sequence: _object(record.event["data"]) for record in records}
-    withdrawn = {found[record.sequence]["correction"] for record in records if _fact(record) == "correction_withdrawn"}
+    withdrawn = [found[record.sequence]["correction"] for record in records if _fact(record) == "correction_withdrawn"]
     for record in records:
         if _fact(record) == "corrected" and record.sequence not in withdrawn:
             said = found[record.sequence]
@@ -276,16 +285,15 @@ def _as_corrected(records: Sequence[Record]) -> _Data:
 
 
 def _put(data: Document, path: Sequence[str], value: str) -> None:
-    """Set a member that a correction points at. One that is not there, and has no place, stays away."""
+    """Set a member that a correction points at. One without a place, and what is no number for a number, stays away."""
     place: JsonValue = data
     for name in path[:-1]:
         place = _member(place, name)
     old, name = _member(place, path[-1]), path[-1]
-    new: JsonValue = int(value) if value.isascii() and value.isdigit() and not isinstance(old, str) else value
-    if isinstance(place, dict):
-        place[name] = new
-    elif isinstance(place, list) and old is not None:
-        place[int(name)] = new
+    number = _NUMBER.fullmatch(value) is not None and not isinstance(old, str)
+    fits = old is None or isinstance(old, str) or (isinstance(old, int) and number)
+    if isinstance(place, dict) and fits:
+        place[name] = int(value) if number else value
 
 
 def _member(place: JsonValue, name: str) -> JsonValue:
@@ -383,12 +391,10 @@ def _hops(records: Sequence[Record]) -> Iterator[Hop]:
     had = {_source(records[0])}
     for record in records:
         now = _recipients(record)
-        gone = before - now
-        for taker in sorted(now - before):
-            if gone:
-                giver = _source(record) if _source(record) in gone else min(gone)
-                again = taker in had
-                yield Hop(sequence=record.sequence, giver=giver, taker=taker, at=_accepted(record), again=again)
+        for taker in sorted(now - before) if before - now else ():
+            yield Hop(
+                sequence=record.sequence, by=_source(record), taker=taker, at=_accepted(record), again=taker in had
+            )
         had |= now
         before = now
 
@@ -428,15 +434,22 @@ def _circumstances(data: _Data) -> Iterator[Circumstance]:
                 sequence=sequence,
                 cause=_line(_object(circumstances.get("cause")).get("name")),
                 loss=loss if isinstance(loss, int) else None,
-                quantity=_line(quantity.get("value")),
+                quantity=_decimal(quantity.get("value")),
                 unit=_line(quantity.get("unit")),
             )
 
 
 def _statement(first: Record, data: _Data) -> DayStatement | None:
+    """What a tally states; as it was first stated, where a correction made nonsense of it."""
     if first.kind != "tally":
         return None
-    said = data[first.sequence]
+    try:
+        return _day(first, data[first.sequence])
+    except ValidationError:
+        return _day(first, _object(first.event["data"]))
+
+
+def _day(first: Record, said: Mapping[str, JsonValue]) -> DayStatement:
     return DayStatement.model_validate(
         {
             "sequence": first.sequence,
@@ -483,3 +496,7 @@ def _object(value: JsonValue) -> Document:
 
 def _line(value: JsonValue) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _decimal(value: JsonValue) -> str | None:
+    return value if isinstance(value, str) and _DECIMAL.fullmatch(value) else None

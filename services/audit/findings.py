@@ -102,27 +102,48 @@ class Finding:
         }
 
 
+class Search:
+    """What is found in cases that come one by one. Each case must be whole.
+
+    `since`: only what came about then or later; there must be every case with a fact since then. All aware.
+    """
+
+    def __init__(self, rules: Sequence[FindingRule], now: datetime, since: datetime | None = None) -> None:
+        self._rules = tuple(rules)
+        self._now = now
+        self._since = since
+        self._found: list[Finding] = []
+        self._seen: _Seen = Counter()
+        self._tallies: dict[tuple[str, date], _Tally] = {}
+
+    def add(self, case: CaseView) -> None:
+        """Look through a case."""
+        for rule in self._rules:
+            self._found += _of_case(case, rule, self._now)
+        for item in case.exchanges:
+            self._seen.update(_counted(item))
+            _keep_newest(self._tallies, case.case, item)
+
+    def findings(self) -> list[Finding]:
+        """What was found, by when it came about."""
+        of_days = (
+            finding
+            for tally in self._tallies.values()
+            for rule in self._rules
+            for finding in _of_day(tally, rule, self._seen, self._now)
+        )
+        wanted = (item for item in (*self._found, *of_days) if self._since is None or item.occurred >= self._since)
+        return sorted(wanted, key=lambda item: (item.occurred, item.id))
+
+
 def find(
     cases: Iterable[CaseView], rules: Sequence[FindingRule], now: datetime, since: datetime | None = None
 ) -> list[Finding]:
-    """The findings as of `now`, by when they came about; `since`: only what came about then or later (both aware).
-
-    Each case must be whole, and with `since` there must be every case with a fact since then.
-    """
-    found: list[Finding] = []
-    seen: _Seen = Counter()
-    tallies: dict[tuple[str, date], _Tally] = {}
+    """The findings as of `now`, by when they came about; with `since`, as `Search` says."""
+    search = Search(rules, now, since)
     for case in cases:
-        for rule in rules:
-            found += _of_case(case, rule, now)
-        for item in case.exchanges:
-            seen.update(_counted(item))
-            _keep_newest(tallies, case.case, item)
-    for tally in tallies.values():
-        for rule in rules:
-            found += _of_day(tally, rule, seen, now)
-    wanted = (item for item in found if since is None or item.occurred >= since)
-    return sorted(wanted, key=lambda item: (item.occurred, item.id))
+        search.add(case)
+    return search.findings()
 
 
 def _of_case(case: CaseView, rule: FindingRule, now: datetime) -> Iterator[Finding]:

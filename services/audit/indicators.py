@@ -17,8 +17,8 @@ What counts in a period [begin, end), by `acceptedtime`:
 
 - opened, sent, and delay (the exchange's whole time, by whose it is): by when the exchange was opened; received: by
   when it was asked of the agency; ended: by when it ended; open: opened before `end`, and not ended yet as is known.
-- refused, forwards, letters: by when it was stated; a forward is of who passed the matter on. `again`: to an agency
-  that had had it.
+- refused, forwards, letters: by when it was stated. A forward is of whose word it was, the arbiter's that designates
+  included; `again`: to an agency that had had the matter.
 - accepted: what was asked of an agency counts when it took a position, or `days` after it was asked, whichever was
   first. It was accepted in time, or it was not; what was turned away in time, or withdrawn in time, is left out.
 - on_time: a clock of a recipient counts when it was met, or else when it was due. Those that became void in time, or
@@ -83,33 +83,56 @@ class _Sums:
         return sorted({key[1 : 1 + names] for key in self._of if key[0] == name})
 
 
+class Tabulation:
+    """The indicators of the period [begin, end) as of `now` (all aware), of exchanges that come one by one.
+
+    With `agency`: its block only, and no total. `measured`: the packaged indicators by default.
+    """
+
+    def __init__(
+        self,
+        begin: datetime,
+        end: datetime,
+        now: datetime,
+        agency: str | None = None,
+        *,
+        measured: Sequence[Indicator] | None = None,
+    ) -> None:
+        self._period = _Period(begin, end, now)
+        self._agency = agency
+        self._measured = packaged() if measured is None else tuple(measured)
+        self._total = _Sums()
+        self._by_agency: dict[str, _Sums] = {}
+
+    def add(self, item: Figures) -> None:
+        """Count an exchange. One that has nothing to do with the period changes nothing."""
+        for weight in _weights(item, self._period, self._measured):
+            self._total.add(weight.key, weight.amount)
+            for code in weight.agencies:
+                self._by_agency.setdefault(code, _Sums()).add(weight.key, weight.amount)
+
+    def document(self) -> Document:
+        """The document of what was counted."""
+        measured, begin, end, now = self._measured, *self._period
+        shown = sorted(self._by_agency) if self._agency is None else [self._agency]
+        return {
+            "from": timestamp(begin),
+            "to": timestamp(end),
+            "now": timestamp(now),
+            "indicators": [_described(item) for item in measured],
+            "total": _block(self._total, measured) if self._agency is None else None,
+            "agencies": [{"agency": code, **_block(self._by_agency.get(code, _Sums()), measured)} for code in shown],
+        }
+
+
 def indicators(
-    figures: Iterable[Figures],
-    begin: datetime,
-    end: datetime,
-    now: datetime,
-    agency: str | None = None,
-    *,
-    measured: Sequence[Indicator] | None = None,
+    figures: Iterable[Figures], begin: datetime, end: datetime, now: datetime, agency: str | None = None
 ) -> Document:
     """The document of the period [begin, end) as of `now` (all aware). With `agency`: its block only, and no total."""
-    asked = packaged() if measured is None else measured
-    period = _Period(begin, end, now)
-    total, by_agency = _Sums(), dict[str, _Sums]()
+    tabulation = Tabulation(begin, end, now, agency)
     for item in figures:
-        for weight in _weights(item, period, asked):
-            total.add(weight.key, weight.amount)
-            for code in weight.agencies:
-                by_agency.setdefault(code, _Sums()).add(weight.key, weight.amount)
-    shown = sorted(by_agency) if agency is None else [agency]
-    return {
-        "from": timestamp(begin),
-        "to": timestamp(end),
-        "now": timestamp(now),
-        "indicators": [_described(item) for item in asked],
-        "total": _block(total, asked) if agency is None else None,
-        "agencies": [{"agency": code, **_block(by_agency.get(code, _Sums()), asked)} for code in shown],
-    }
+        tabulation.add(item)
+    return tabulation.document()
 
 
 def _weights(item: Figures, period: _Period, asked: Sequence[Indicator]) -> Iterator[_Weight]:
@@ -149,8 +172,8 @@ def _stated(item: Figures, period: _Period) -> Iterator[_Weight]:
             yield _Weight((refusal.agency,), ("refused", refusal.fact, refusal.ground))
     for hop in item.hops:
         if period.has(hop.at):
-            yield _Weight((hop.giver,), ("forwards", "count"))
-            yield _Weight((hop.giver,), ("forwards", "again"), int(hop.again))
+            yield _Weight((hop.by,), ("forwards", "count"))
+            yield _Weight((hop.by,), ("forwards", "again"), int(hop.again))
     for reply in item.replies:
         if period.has(reply.at):
             for name in ("adopted", "partly", "not_adopted"):

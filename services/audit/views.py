@@ -4,7 +4,7 @@ Timeline.of(document)        an exchange's timeline, or a case's
 threads([timeline, …])       every exchange once, with its entries
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, Self
@@ -82,6 +82,11 @@ class Entry(_View):
         """When the bus took it; of a stub only the time of registration is known."""
         return self.statement.acceptedtime if self.statement else self.recordedtime
 
+    @property
+    def author(self) -> str | None:
+        """The code of who stated it, if the reader may know."""
+        return self.statement.source.agency if self.statement else None
+
 
 class Clock(_View):
     """A clock with its result. `started_by`, `stopped_by`, `warned`, `expired`, `annulled`, `extensions`: sequences."""
@@ -109,9 +114,8 @@ class Clock(_View):
     basis: str
     verified: bool
 
-    @property
-    def touched(self) -> dict[str, tuple[int, ...]]:
-        """What facts did to it: a verb, and the sequences of the facts."""
+    def deeds(self) -> Iterator[tuple[int, str]]:
+        """What facts did to it: the sequence of each, and the verb."""
         single = {
             "starts": self.started_by,
             "stops": self.stopped_by,
@@ -119,7 +123,8 @@ class Clock(_View):
             "expires": self.expired,
             "annuls": self.annulled,
         }
-        return {**{verb: (by,) for verb, by in single.items() if by is not None}, "extends": self.extensions}
+        yield from ((by, verb) for verb, by in single.items() if by is not None)
+        yield from ((by, "extends") for by in self.extensions)
 
 
 class Share(_View):
@@ -162,6 +167,14 @@ class Exchange(_View):
         """What it is known by."""
         return self.kind, self.exchange
 
+    def deeds(self) -> dict[int, list[tuple[str, Clock]]]:
+        """By sequence, what a fact did to clocks."""
+        found: dict[int, list[tuple[str, Clock]]] = {}
+        for clock in self.clocks:
+            for sequence, verb in clock.deeds():
+                found.setdefault(sequence, []).append((verb, clock))
+        return found
+
 
 class Timeline(_View):
     """The timeline of an exchange, or of a case with its exchanges (`of_case`); entries in the document's order."""
@@ -171,6 +184,11 @@ class Timeline(_View):
     exchanges: tuple[Exchange, ...]
     entries: tuple[Entry, ...]
     delay: Delay | None = None
+
+    @property
+    def buses(self) -> frozenset[str]:
+        """The codes of the buses that registered the exchanges; what they state themselves is about clocks."""
+        return frozenset(exchange.home for exchange in self.exchanges)
 
     @classmethod
     def of(cls, document: Document) -> Self:
@@ -184,7 +202,9 @@ def threads(documents: Iterable[Document]) -> list[tuple[Exchange, tuple[Entry, 
     """Every exchange of these timelines with its entries, in the order of their opening, each once."""
     found: dict[tuple[str, str], tuple[Exchange, tuple[Entry, ...]]] = {}
     for timeline in map(Timeline.of, documents):
+        entries: dict[tuple[str, str], list[Entry]] = {}
+        for entry in timeline.entries:
+            entries.setdefault((entry.kind, entry.exchange), []).append(entry)
         for exchange in timeline.exchanges:
-            own = tuple(entry for entry in timeline.entries if (entry.kind, entry.exchange) == exchange.key)
-            found.setdefault(exchange.key, (exchange, own))
+            found.setdefault(exchange.key, (exchange, tuple(entries.get(exchange.key, ()))))
     return sorted(found.values(), key=lambda item: (item[0].opened, item[0].key))

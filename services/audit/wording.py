@@ -24,9 +24,7 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "open": ("办理中", "open"),
     "period": ("起止", "Period"),
     "parties": ("参与单位", "Parties"),
-    "home": ("登记总线", "Registered by"),
-    "made": ("制表", "Made"),
-    "made_by": ("由 {bus} 依登记事实生成, 截至 {at}", "made by {bus} from the registered facts, as of {at}"),
+    "made_by": ("由{bus}依登记事实生成, 截至 {at}", "made from registered facts by {bus}, as of {at}"),
     "drawing": ("时间线图", "Drawing"),
     "facts": ("登记事实", "Facts"),
     "clocks": ("时限", "Clocks"),
@@ -58,7 +56,6 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "done": ("履行", "Done"),
     "result": ("结果", "Result"),
     "by_fact": ("第 {number} 项", "no. {number}"),
-    "basis": ("依据: {basis}", "Basis: {basis}"),
     "not_verified": ("条文未核实", "text not verified"),
     "provisional": ("暂定: {years} 年放假安排未公布", "provisional: holidays of {years} not announced"),
     "suspended_for": ("中止 {length}", "stood still {length}"),
@@ -77,9 +74,7 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "share": ("占比", "Share"),
     "total": ("合计", "Total"),
     "span": ("{begin} 至 {end}", "{begin} to {end}"),
-    "bus": ("总线", "The bus"),
     "nothing": ("无", "none"),
-    "now": ("制表时", "as of"),
     "key_fact": ("单位陈述的事实", "fact stated by an agency"),
     "key_bus": ("总线陈述的事实", "fact stated by the bus"),
     "key_stub": ("不予显示", "withheld"),
@@ -91,8 +86,49 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "key_void": ("不再适用", "no longer applies"),
     "key_delivered": ("送达", "delivered"),
     "key_retrieved": ("已取", "retrieved"),
+    "key_now": ("制表时", "when this was made"),
     "key_rest": ("休息日", "rest day"),
-    "page_of": ("第 {page} 页", "page {page}"),
+    "figures": ("流转情况报告", "Figures"),
+    "overview": ("总览", "Overview"),
+    "agency": ("单位", "Agency"),
+    "everybody": ("全部单位", "All agencies"),
+    "opened": ("新发起", "opened"),
+    "closed": ("办结", "ended"),
+    "pending": ("在办", "open"),
+    "sent": ("发出", "sent"),
+    "received": ("收到", "received"),
+    "exchanges": ("流转数量", "Exchanges"),
+    "overdue_rules": ("逾期, 按规则", "Past due, by rule"),
+    "done_late": ("逾期履行", "done late"),
+    "still_due": ("尚未履行", "not done yet"),
+    "worst": ("最长", "worst"),
+    "together": ("累计", "together"),
+    "refused": ("不予受理、退回等, 按理由", "Refused, by ground"),
+    "ground": ("理由", "Ground"),
+    "count": ("次数", "Count"),
+    "forwards": (
+        "转送 {count} 次, 其中重复转送 {again} 次",
+        "forwarded {count} times, {again} of them to an agency that had had it",
+    ),
+    "letters": (
+        "建议采纳 {adopted}, 部分采纳 {partly}, 未采纳 {not_adopted}",
+        "proposals adopted {adopted}, in part {partly}, not adopted {not_adopted}",
+    ),
+    "delay_by_cause": ("耗时, 按事由", "Time, by cause"),
+    "indicator_sources": ("指标来源", "Where the indicators come from"),
+    "of": ("{numerator} / {denominator}", "{numerator} of {denominator}"),
+    "days": ("{value} 天", "{value} days"),
+    "green": ("绿", "green"),
+    "amber": ("黄", "amber"),
+    "red": ("红", "red"),
+    "none": ("无数据", "no data"),
+    "findings": ("核查线索", "Leads"),
+    "numbers": ("比对", "Compared"),
+    "innocent": ("可能的正常原因", "What may explain it"),
+    "occurred": ("发生", "Came about"),
+    "rests_on": ("所据登记", "Rests on"),
+    "source": ("来源", "Source"),
+    "came_late": ("已补, 但逾期", "came too late"),
 }
 
 NOTES: Final[Mapping[str, tuple[str, str]]] = {
@@ -171,6 +207,7 @@ STATUSES: Final[Mapping[str, str]] = {
     "reported": "已报告",
     "returned": "已退回",
     "sent": "已移送",
+    "stated": "已报",
     "supplement_awaited": "待补正",
     "supplement_awaited_in_work": "受理后待补正",
     "taken_back": "已收回",
@@ -179,8 +216,36 @@ STATUSES: Final[Mapping[str, str]] = {
 }
 
 KINDS: Final[Mapping[str, tuple[str, str]]] = {
+    "annotation": ("不动产注记", "Annotation in the land register"),
+    "assist": ("行政协助", "Administrative assistance"),
+    "bulletin": ("情况通报", "Bulletin"),
+    "coordination": ("行政协调", "Coordination of duties"),
+    "demand": ("街镇提需求、部门认领", "Demand of a subdistrict"),
+    "filing": ("重大案件备案、审核", "Filing of a grave case"),
+    "jointop": ("联合执法", "Joint operation"),
+    "lead": ("协查、溯源", "Lead across districts"),
+    "letter": ("执法建议书", "Letter of advice"),
+    "notice": ("双向告知", "Notice"),
+    "publicity": ("双公示", "Publicity of a penalty"),
     "referral": ("涉嫌犯罪案件移送", "Referral of a suspected crime"),
+    "supervision": ("罚后监管", "Supervision after a penalty"),
+    "tally": ("日报对账", "Daily tally"),
     "transfer": ("案件移送", "Transfer of a case"),
+    "undertaking": ("共同行动事项", "Joint undertaking"),
+    "workorder": ("派单", "Work order"),
+}
+
+CAUSES: Final[Mapping[str, tuple[str, str]]] = {
+    "preparation": ("移送前准备", "preparation"),
+    "transport": ("传输", "transport"),
+    "receipt": ("待签收", "receipt"),
+    "acceptance": ("待受理", "acceptance"),
+    "forwarding": ("转送", "forwarding"),
+    "supplement": ("补正", "supplement"),
+    "processing": ("办理", "processing"),
+    "counterpart": ("待对方", "counterpart"),
+    "outage": ("总线中断", "outage of the bus"),
+    "withheld": ("不予显示", "withheld"),
 }
 
 ROLES: Final[Mapping[str, tuple[str, str]]] = {
@@ -223,6 +288,10 @@ class Wording:
     def kind(self, code: str) -> str:
         """A kind of exchange; by its code where it has no words here yet."""
         return self.one(*KINDS.get(code, (code, code.replace("_", " "))))
+
+    def cause(self, code: str) -> str:
+        """A cause of delay; by its code where it has no words here yet."""
+        return self.one(*CAUSES.get(code, (code, code.replace("_", " "))))
 
     def role(self, code: str) -> str:
         """The role of a party."""

@@ -1,7 +1,10 @@
-"""What audit does with what it follows: it writes everything down, once, as the bytes that came."""
+"""What audit does with what it follows: it writes everything down, once, as the bytes that came.
+
+What an exchange contributes to the indicators is not counted here: it is only marked, so that the ledger counts again.
+"""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -9,24 +12,38 @@ from connectors.kafka.consume import Record as KafkaRecord
 from connectors.postgres.pool import Connection
 from contracts.canonical import canonical, instant, parse_object
 from contracts.deliveries import StageReached
+from contracts.outages import Outage
 from contracts.records import REJECTION, Record, Statement
-from contracts.topics import DELIVERIES, OUTCOMES
+from contracts.topics import DELIVERIES, OUTAGES, OUTCOMES
+
+COUNTING: Final = 0x11A2D1
+"""The advisory lock of who counts exchanges. An outage waits for it: it must not fall between reading and storing."""
 
 
 class Writer:
     """The applier of audit's follower (`services.kernel.follower.Applier`)."""
 
     async def apply(self, connection: Connection, records: Sequence[Record], others: Sequence[KafkaRecord]) -> None:
-        """Write events, the exchanges that they move, stages of copies and rejections. Raises MalformedJson."""
+        """Write events, the exchanges that they move, stages, rejections and outages. Raises MalformedJson."""
         stages = [StageReached.from_bytes(item.value) for item in others if item.topic == DELIVERIES]
+        outages = [Outage.from_bytes(item.value) for item in others if item.topic == OUTAGES]
         rejections = [item.value for item in others if item.topic == OUTCOMES]
+        if outages:
+            # Before any table: who counts reads the tables with this lock in hand.
+            await connection.execute("SELECT pg_advisory_xact_lock(%s)", (COUNTING,))
         if records:
             await _add_events(connection, records)
-            await _move_exchanges(connection, records)
+            await move_exchanges(connection, records)
         if stages:
             await _add_stages(connection, stages)
         if rejections:
             await _add_rejections(connection, rejections)
+        touched = {(record.kind, record.exchange) for record in records}
+        touched |= {(stage.kind, stage.exchange) for stage in stages if stage.stage == "delivered"}
+        if touched:
+            await _mark(connection, touched)
+        if outages:
+            await _add_outages(connection, outages)
 
     def committed(self) -> None:
         """Nobody waits for it."""
@@ -43,7 +60,8 @@ async def _add_events(connection: Connection, records: Sequence[Record]) -> None
             await copy.write_row((*place, *who, *times, record.to_bytes()))
 
 
-async def _move_exchanges(connection: Connection, records: Sequence[Record]) -> None:
+async def move_exchanges(connection: Connection, records: Sequence[Record]) -> None:
+    """Write how exchanges stand after these records, each exchange's in order, those of a new one from its first on."""
     first: dict[tuple[str, str], Record] = {}
     last: dict[tuple[str, str], Record] = {}
     for record in records:
@@ -83,6 +101,22 @@ async def _add_stages(connection: Connection, stages: Sequence[StageReached]) ->
         [stage.time for stage in stages],
     )
     await connection.execute(_ADD_STAGES, columns)
+
+
+async def _mark(connection: Connection, keys: Collection[tuple[str, str]]) -> None:
+    columns = ([kind for kind, _ in keys], [exchange for _, exchange in keys])
+    await connection.execute(_MARK, columns)
+
+
+async def _add_outages(connection: Connection, outages: Sequence[Outage]) -> None:
+    """Write outages, and mark what was open meanwhile: of what is not counted yet, nothing is known that is wrong."""
+    columns = (
+        [outage.bus for outage in outages],
+        [outage.service for outage in outages],
+        [outage.begun for outage in outages],
+        [outage.ended for outage in outages],
+    )
+    await connection.execute(_ADD_OUTAGES, columns)
 
 
 async def _add_rejections(connection: Connection, outcomes: Sequence[bytes]) -> None:
@@ -125,4 +159,19 @@ _ADD_STAGES: Final = """
 _ADD_REJECTIONS: Final = """
     INSERT INTO audit.rejections (digest, source, id, code, document)
     SELECT * FROM unnest(%s::bytea[], %s::text[], %s::text[], %s::text[], %s::bytea[]) ON CONFLICT DO NOTHING
+"""
+
+_MARK: Final = """
+    INSERT INTO audit.dirty (kind, exchange) SELECT * FROM unnest(%s::text[], %s::uuid[])
+"""
+
+_ADD_OUTAGES: Final = """
+    WITH new AS (
+        INSERT INTO audit.outages (bus, service, begun, ended)
+        SELECT * FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[])
+        ON CONFLICT DO NOTHING RETURNING begun, ended
+    )
+    INSERT INTO audit.dirty (kind, exchange)
+    SELECT DISTINCT kind, exchange FROM audit.figures
+    JOIN new ON tstzrange(opened, last, '[]') && tstzrange(begun, ended, '[]')
 """

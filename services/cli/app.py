@@ -23,7 +23,6 @@ from services.kernel.keys import KeyMissing
 if TYPE_CHECKING:
     from connectors.kafka.settings import KafkaSettings
     from services.cli.dlq import Letter
-    from services.kernel.settings import Settings
 
 DATA: Final = click.Path(file_okay=False, path_type=Path)
 URL: Final = "http://127.0.0.1:8700"
@@ -80,6 +79,7 @@ def up(data: Path, port: int, bus: str) -> None:
         click.echo(f"contracts    {stack.contracts}")
         click.echo(f"keys         {stack.keys}")
         click.echo(f"logs         {stack.data / 'logs'}")
+        click.echo(f"operators    . {stack.settings_file}  (then: liandong dlq, audit rebuild, clock rebuild)")
         click.echo("running; Ctrl-C ends it")
         stopping.wait()
         click.echo("ending")
@@ -234,9 +234,7 @@ def report(
 
     (key,) = reading.readers(data / "keys", code or bus)
     form = "html" if html else "json"
-    asked = reading.report(
-        url, key, bus, begin=begin.date(), end=end.date(), agency=agency, form=form, language=lang
-    )
+    asked = reading.report(url, key, bus, begin=begin.date(), end=end.date(), agency=agency, form=form, language=lang)
     answer = asyncio.run(asked)
     if html is not None or as_json:
         _put(answer.body, html)
@@ -269,7 +267,8 @@ def clock_explain(rule: str, start: str, calendar: Path | None, *, as_json: bool
     try:
         at = datetime.fromisoformat(start)
     except ValueError as error:
-        raise click.BadParameter(f"{start} is no instant such as 2026-09-30T15:00+08:00", param_hint="--from") from error
+        why = f"{start} is no instant such as 2026-09-30T15:00+08:00"
+        raise click.BadParameter(why, param_hint="--from") from error
     if as_json:
         click.echo(json.dumps(explained(rule, at, calendar), ensure_ascii=False, indent=2))
     else:
@@ -278,10 +277,8 @@ def clock_explain(rule: str, start: str, calendar: Path | None, *, as_json: bool
 
 @clock.command("rebuild")
 def clock_rebuild() -> None:
-    """Count all clocks anew from what is registered and delivered. Stop the clocks service first."""
-    from services.cli.rebuilding import rebuild_clocks
-
-    click.echo(asyncio.run(rebuild_clocks(_engines())))
+    """Count all clocks anew from what is registered and delivered. The service may run; it waits meanwhile."""
+    _rebuild("clocks")
 
 
 @main.group()
@@ -291,19 +288,19 @@ def audit() -> None:
 
 @audit.command("rebuild")
 def audit_rebuild() -> None:
-    """Make all that audit answers with anew from the log. Stop the audit service first. The answers stay the same."""
-    from services.cli.rebuilding import rebuild_audit
-
-    click.echo(asyncio.run(rebuild_audit(_engines())))
+    """Make all that audit answers with anew from its log. The service may run; it waits. The answers stay the same."""
+    _rebuild("audit")
 
 
-def _engines() -> Settings:
+def _rebuild(service: str) -> None:
+    import importlib
+
     from services.kernel.settings import Settings
 
     settings = Settings()
     if not settings.postgres:
-        raise click.UsageError("set LIANDONG_POSTGRES to the database; `liandong up` prints it")
-    return settings
+        raise click.UsageError("set LIANDONG_POSTGRES to the database, or read the settings.env of `liandong up`")
+    click.echo(asyncio.run(importlib.import_module(f"services.{service}.app").rebuild(settings)))
 
 
 @main.group()
@@ -360,7 +357,7 @@ def _kafka() -> KafkaSettings:
 
     kafka = KafkaSettings.from_environment()
     if kafka is None:
-        raise click.UsageError("set LIANDONG_KAFKA to the cluster; `liandong up` prints it")
+        raise click.UsageError("set LIANDONG_KAFKA to the cluster, or read the settings.env of `liandong up`")
     return kafka
 
 

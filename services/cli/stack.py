@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -184,11 +185,13 @@ class Stack:
             self._start_service(names)
         self._supervisor = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
         self._supervisor.start()
+        self._write_settings()
         self.wait_ready()
 
     def stop(self) -> None:
         """Drain and end the services, then the engines. Nothing is left running."""
         self._stopping.set()
+        self.settings_file.unlink(missing_ok=True)
         if self._supervisor is not None:
             self._supervisor.join()
         for child in self.children.values():
@@ -253,6 +256,19 @@ class Stack:
             **({} if self._legal_time is None else {LEGAL_TIME: str(self._legal_time_file)}),
             **self._extra,
         }
+
+    @property
+    def settings_file(self) -> Path:
+        """A file for an operator's shell to read, with the settings of this stack's services. Holds the password."""
+        return self.data / "settings.env"
+
+    def _write_settings(self) -> None:
+        own = {name: value for name, value in self.environment().items() if name.startswith("LIANDONG_")}
+        lines = [f"export {name}={shlex.quote(value)}\n" for name, value in sorted(own.items())]
+        self.settings_file.unlink(missing_ok=True)
+        descriptor = os.open(self.settings_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.writelines(lines)
 
     def _set_legal_time(self) -> None:
         """Make legal time stand still. It never goes back: data that has come to a later one already stays there."""

@@ -9,6 +9,7 @@ from connectors.kafka.progress import Progress
 from contracts.topics import DELIVERIES
 from services.clocks.crier import Crier
 from services.clocks.keeper import Keeper
+from services.clocks.recounting import Recounting
 from services.clocks.watermark import Watermark
 from services.kernel.follower import Follower
 from services.kernel.schema import schema
@@ -28,15 +29,18 @@ class Clocks:
         self._progress = Progress(runtime.kafka)
         watermark = Watermark(self._progress, lambda: runtime.library.current().topics, runtime.clock)
         self._crier = Crier(runtime, self._keeper, watermark)
+        self._recounting = Recounting(self._keeper)
 
     async def start(self) -> None:
         """Begin to keep clocks and to speak of them; returns when the group is joined."""
         await self._follower.start()
         await self._consumer.start()
         self._crier.start()
+        self._recounting.start()
 
     async def stop(self) -> None:
         """Finish what is in hand."""
+        await self._recounting.stop()
         await self._crier.stop()
         await self._consumer.stop()
         await self._follower.stop()
@@ -46,7 +50,7 @@ class Clocks:
         """Why clocks are not kept, or not spoken of."""
         health = self._consumer.health()
         following = None if health.ready else health.reason or health.state
-        return [trouble for trouble in (following, self._crier.trouble) if trouble]
+        return [trouble for trouble in (following, self._crier.trouble, self._recounting.trouble) if trouble]
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """None of its own: timelines show the clocks."""

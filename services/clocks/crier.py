@@ -5,6 +5,7 @@ an outage it says everything that it missed, once, in order.
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -22,20 +23,21 @@ from services.kernel.outbox import Outbox
 from services.kernel.service import Runtime
 from services.kernel.store import ExchangeKey
 from services.kernel.submitting import submission
+from services.kernel.time import system
 
 log = structlog.stdlib.get_logger(__name__)
 
 _OWNER: Final = "clocks"
 _AT_ONCE: Final = 500
-"""Exchanges in one transaction."""
+"""Clocks in one transaction."""
 _LONGEST_SLEEP: Final = 30.0  # seconds
-_DRIVEN_SLEEP: Final = 0.02  # seconds: a driven clock moves without a sign
-_PAUSE: Final = 0.05  # seconds, while the rest of the bus catches up
-_AFTER_FAULT: Final = 1.0  # seconds
+_DRIVEN_LOOK: Final = 0.02  # seconds: a driven clock moves without a sign
+_BREATH: Final = 0.01  # seconds, in which several signs become one
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds, while the rest of the bus catches up
 
 
 class Crier:
-    """One loop. Several workers may run one each: an exchange is locked while it is spoken of."""
+    """One loop. Several workers may run one each; one of them speaks at a time."""
 
     def __init__(self, runtime: Runtime, keeper: Keeper, watermark: Watermark) -> None:
         self._runtime = runtime
@@ -44,6 +46,8 @@ class Crier:
         self._outbox = Outbox("clocks", runtime.pool, runtime.producer)
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._next: datetime | None = None
+        self._pause = _SHORTEST_PAUSE
         self.trouble: str | None = None
         keeper.changed = self._wake.set
 
@@ -59,56 +63,70 @@ class Crier:
                 await self._task
 
     async def _cry_always(self) -> None:
-        calendars: object = None
         while True:
-            pause = _AFTER_FAULT
+            # Before the look: a sign that comes while it lasts is not lost.
+            self._wake.clear()
             try:
-                if calendars is not self._keeper.law.calendars:
-                    calendars = self._keeper.law.calendars
-                    await self._keeper.refresh_all(only_running=True)
-                await self._outbox.sweep()
                 pause = await self._cry()
                 self.trouble = None
             except Exception as error:  # noqa: BLE001, the next round tries again
                 self.trouble = f"clocks are not spoken of: {error}"
                 log.warning("clocks wait", reason=repr(error))
-            if pause:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(pause):
-                        await self._wake.wait()
-                self._wake.clear()
+                self._next, pause = None, _LONGEST_PAUSE
+            await self._rest(pause)
 
     async def _cry(self) -> float:
-        """Say what is due, and return for how many seconds there is nothing to do."""
+        """Say what is due; return for how many seconds at most there is nothing to do."""
         async with self._runtime.pool.connection() as connection:
-            first = await (await connection.execute(_FIRST)).fetchone()
-        now = self._runtime.clock()
-        if first is None or first[0] is None or first[0] > now:
-            return self._sleep(first[0] if first else None, now)
-        known = await self._watermark.reached(first[0])
-        if known is None:
-            return _PAUSE
-        async with self._runtime.pool.connection() as connection:
-            rows = await (await connection.execute(_DUE, (known, _AT_ONCE))).fetchall()
-            keys: list[ExchangeKey] = sorted((kind, exchange) for kind, exchange in rows)
-            spoken = await self._speak(connection, keys, known)
-        for word in spoken:
-            log.info("said", word=word.fact.name(), rule=word.about.rule.id, agency=word.about.agency, hop=3)
-        await self._outbox.sweep()
-        return 0.0 if spoken else _PAUSE
+            row = await (await connection.execute(_LOOK)).fetchone()
+        first, left = row or (None, False)
+        if left:
+            await self._send()
+        if first is None or first > self._runtime.clock():
+            self._next, self._pause = first, _SHORTEST_PAUSE
+            return _LONGEST_SLEEP
+        self._next = None
+        known = await self._watermark.reached(first)
+        spoken = await self._speak(known) if known is not None else []
+        if spoken:
+            await self._send()
+            self._pause = _SHORTEST_PAUSE
+            return 0.0
+        pause, self._pause = self._pause, min(self._pause * 2, _LONGEST_PAUSE)
+        return pause
 
-    async def _speak(self, connection: Connection, keys: Sequence[ExchangeKey], known: datetime) -> list[Word]:
-        """Submit the words of these exchanges that were due before `known`, in order, by way of the outbox."""
-        now = self._runtime.clock()
-        sheets = await self._keeper.refresh(connection, keys)
-        due = [(word, key) for key, found in sheets.items() for word in found.words if word.at <= known]
+    async def _speak(self, known: datetime) -> Sequence[Word]:
+        """Put what was due before `known` into the outbox, in order; some of it, if it is much."""
+        async with self._runtime.pool.connection() as connection:
+            row = await (await connection.execute(_TAKE_THE_FLOOR)).fetchone()
+            if row != (True,):
+                return []
+            rows = await (await connection.execute(_DUE, (known, _AT_ONCE))).fetchall()
+            # What comes after the last of these waits, so that the order is kept over all exchanges.
+            until = rows[-1][2] if len(rows) == _AT_ONCE else known
+            words = await self._put(connection, sorted({(kind, exchange) for kind, exchange, _ in rows}), until)
+        for word in words:
+            log.info("said", word=word.fact.name(), rule=word.about.rule.id, agency=word.about.agency, hop=3)
+        return words
+
+    async def _put(self, connection: Connection, keys: Sequence[ExchangeKey], until: datetime) -> list[Word]:
+        sheets = await self._keeper.sheets(connection, keys)
+        due = [(word, key) for key, found in sheets.items() for word in found.words if word.at <= until]
         due.sort(key=lambda item: (item[0].at, item[1], item[0].about.key))
+        now = self._runtime.clock()
         if due:
             columns = ([key[0] for _, key in due], [key[1] for _, key in due], [word.id for word, _ in due])
             await connection.execute(_SAY, columns)
             await self._outbox.add(connection, [(_OWNER, self._message(word, key, now)) for word, key in due])
-            await self._keeper.refresh(connection, sorted({key for _, key in due}))
+        said = {word.id for word, _ in due}
+        await self._keeper.write(connection, keys, {key: found.without(said) for key, found in sheets.items()})
         return [word for word, _ in due]
+
+    async def _send(self) -> None:
+        """Publish what lies in the outbox, in order: one worker at a time."""
+        async with self._runtime.pool.connection() as connection:
+            await connection.execute(_SEND_ALONE)
+            await self._outbox.drain(_OWNER)
 
     def _message(self, word: Word, key: ExchangeKey, now: datetime) -> Message:
         kind, exchange = key
@@ -121,17 +139,39 @@ class Crier:
         message, _ = submission(event, now, bus, str(topic))
         return message
 
-    def _sleep(self, first: datetime | None, now: datetime) -> float:
-        if self._runtime.settings.legal_time is not None:
-            return _DRIVEN_SLEEP
-        return _LONGEST_SLEEP if first is None else min(_LONGEST_SLEEP, max(_PAUSE, (first - now).total_seconds()))
+    async def _rest(self, seconds: float) -> None:
+        """Until something has changed, the next moment has come, or so many seconds have passed."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            nap = min(left, self._until_next())
+            try:
+                async with asyncio.timeout(nap):
+                    await self._wake.wait()
+            except TimeoutError:
+                if self._next is not None and self._runtime.clock() >= self._next:
+                    return
+            else:
+                await asyncio.sleep(_BREATH)
+                return
+
+    def _until_next(self) -> float:
+        """Seconds until legal time has to be looked at."""
+        if self._runtime.clock is not system:
+            return _DRIVEN_LOOK
+        if self._next is None:
+            return _LONGEST_SLEEP
+        return max(_BREATH, (self._next - self._runtime.clock()).total_seconds())
 
 
-_FIRST: Final = "SELECT min(next_at) FROM clocks.clocks"
+_LOOK: Final = "SELECT (SELECT min(next_at) FROM clocks.clocks), EXISTS (SELECT FROM clocks.outbox)"
+
+_TAKE_THE_FLOOR: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('clocks: speak', 7))"
+
+_SEND_ALONE: Final = "SELECT pg_advisory_xact_lock(hashtextextended('clocks: send', 7))"
 
 _DUE: Final = """
-    SELECT kind, exchange::text FROM clocks.clocks WHERE next_at <= %s
-    GROUP BY kind, exchange ORDER BY min(next_at), kind, exchange LIMIT %s
+    SELECT kind, exchange::text, next_at FROM clocks.clocks WHERE next_at <= %s
+    ORDER BY next_at, kind, exchange LIMIT %s
 """
 
 _SAY: Final = """

@@ -47,32 +47,66 @@ class Keeper:
         """There may be something to say sooner than was thought."""
         self.changed()
 
-    async def refresh(self, connection: Connection, keys: Sequence[ExchangeKey]) -> Mapping[ExchangeKey, Sheet]:
-        """Write the clocks of these exchanges, in order of their keys, as they stand by the store; return them.
+    async def refresh(self, connection: Connection, keys: Sequence[ExchangeKey]) -> None:
+        """Write the clocks of these exchanges as they stand by the store. They stay locked, as `sheets` says."""
+        if keys:
+            await self.write(connection, keys, await self.sheets(connection, keys))
+
+    async def sheets(self, connection: Connection, keys: Sequence[ExchangeKey]) -> Mapping[ExchangeKey, Sheet]:
+        """The clocks of these exchanges as they stand by the store, and what there is to say of them.
 
         The exchanges stay locked until the caller's transaction ends.
         """
-        if not keys:
-            return {}
         await connection.execute(_LOCK, _columns(keys))
         delivered = await _delivered(connection, keys)
         said = await _said(connection, keys)
         law = self.law
-        sheets: dict[ExchangeKey, Sheet] = {}
-        for key, records in (await self._records(keys)).items():
-            sheets[key] = sheet(records, History.of(records, delivered[key]), said[key], law)
-        await _write(connection, sheets)
-        return sheets
+        return {
+            key: sheet(records, History.of(records, delivered[key]), said[key], law)
+            for key, records in (await self._records(keys)).items()
+        }
 
-    async def refresh_all(self, *, only_running: bool) -> None:
-        """Count the clocks of all exchanges again, or of those in which one runs."""
-        query = _WITH_RUNNING if only_running else _ALL
+    async def write(
+        self, connection: Connection, keys: Sequence[ExchangeKey], sheets: Mapping[ExchangeKey, Sheet]
+    ) -> None:
+        """Write the clocks of exchanges that are locked, and nothing else of them."""
+        rows = [(key, item, _next(found, item)) for key, found in sheets.items() for item in found.clocks]
+        columns = (
+            [key[0] for key, _, _ in rows],
+            [key[1] for key, _, _ in rows],
+            [item.rule.id for _, item, _ in rows],
+            [item.started_by for _, item, _ in rows],
+            [item.agency for _, item, _ in rows],
+            [item.started_at for _, item, _ in rows],
+            [item.due.instant for _, item, _ in rows],
+            [str(item.state) for _, item, _ in rows],
+            [item.stopped_by for _, item, _ in rows],
+            [item.warned for _, item, _ in rows],
+            [item.expired for _, item, _ in rows],
+            [item.annulled for _, item, _ in rows],
+            [at for _, _, at in rows],
+        )
+        await connection.execute(_WRITE, (*columns, *_columns(keys)))
+
+    async def recount(self, law: str) -> bool:
+        """Count again what runs, if it was last counted by a law of another digest; whether that was so."""
+        async with self._runtime.pool.connection() as connection:
+            row = await (await connection.execute(_COUNTED)).fetchone()
+        if row == (law,):
+            return False
+        await self._refresh_running()
+        async with self._runtime.pool.connection() as connection:
+            await connection.execute(_NOW_COUNTED, (law,))
+        return True
+
+    async def _refresh_running(self) -> None:
         after: ExchangeKey = ("", "00000000-0000-0000-0000-000000000000")
         while True:
             async with self._runtime.pool.connection() as connection:
-                rows = await (await connection.execute(query, (*after, _PAGE))).fetchall()
+                rows = await (await connection.execute(_WITH_RUNNING, (*after, _PAGE))).fetchall()
                 keys: list[ExchangeKey] = [(kind, exchange) for kind, exchange in rows]
                 await self.refresh(connection, keys)
+            self.changed()
             if len(keys) < _PAGE:
                 return
             after = keys[-1]
@@ -85,8 +119,11 @@ class Keeper:
         async for stages in all_stages(pool):
             async with pool.connection() as connection:
                 await _add_delivered(connection, [stage for stage in stages if stage.stage == "delivered"])
+        law = self.law
         for topic in self._runtime.library.current().topics.events():
             await self._rebuild_from(topic.split(".", 1)[1], pool)
+        async with pool.connection() as connection:
+            await connection.execute(_NOW_COUNTED, (law.digest,))
 
     async def _rebuild_from(self, registrar: str, pool: Pool) -> None:
         last: dict[ExchangeKey, int] = {}
@@ -103,7 +140,9 @@ class Keeper:
         topics = self._runtime.library.current().topics
         by_registrar: dict[str, list[ExchangeKey]] = defaultdict(list)
         for key in keys:
-            by_registrar[topics.registrar_of(key[0]) or ""].append(key)
+            registrar = topics.registrar_of(key[0])
+            if registrar is not None:
+                by_registrar[registrar].append(key)
         found: dict[ExchangeKey, Sequence[Record]] = {}
         for registrar, own in by_registrar.items():
             found |= await Store(registrar, self._runtime.pool).exchanges(own)
@@ -142,28 +181,6 @@ async def _said(connection: Connection, keys: Sequence[ExchangeKey]) -> Mapping[
     return found
 
 
-async def _write(connection: Connection, sheets: Mapping[ExchangeKey, Sheet]) -> None:
-    rows = [(key, item, _next(found, item)) for key, found in sheets.items() for item in found.clocks]
-    if not rows:
-        return
-    columns = (
-        [key[0] for key, _, _ in rows],
-        [key[1] for key, _, _ in rows],
-        [item.rule.id for _, item, _ in rows],
-        [item.started_by for _, item, _ in rows],
-        [item.agency for _, item, _ in rows],
-        [item.started_at for _, item, _ in rows],
-        [item.due.instant for _, item, _ in rows],
-        [str(item.state) for _, item, _ in rows],
-        [item.stopped_by for _, item, _ in rows],
-        [item.warned for _, item, _ in rows],
-        [item.expired for _, item, _ in rows],
-        [item.annulled for _, item, _ in rows],
-        [at for _, _, at in rows],
-    )
-    await connection.execute(_WRITE, columns)
-
-
 def _next(found: Sheet, item: Clock) -> datetime | None:
     return next((word.at for word in found.words if word.about.key == item.key), None)
 
@@ -196,10 +213,20 @@ _SAID: Final = """
 """
 
 _WRITE: Final = """
+    WITH found (kind, exchange, rule, started_by, agency, started_at, due, state, stopped_by, warned, expired,
+        annulled, next_at) AS (
+        SELECT * FROM unnest(%s::text[], %s::uuid[], %s::text[], %s::int[], %s::text[], %s::timestamptz[],
+            %s::timestamptz[], %s::text[], %s::int[], %s::int[], %s::int[], %s::int[], %s::timestamptz[])
+    ), gone AS (
+        DELETE FROM clocks.clocks AS c USING unnest(%s::text[], %s::uuid[]) AS wanted (kind, exchange)
+        WHERE c.kind = wanted.kind AND c.exchange = wanted.exchange AND NOT EXISTS (
+            SELECT FROM found AS f WHERE (f.kind, f.exchange, f.rule, f.started_by, f.agency)
+                = (c.kind, c.exchange, c.rule, c.started_by, c.agency)
+        )
+    )
     INSERT INTO clocks.clocks AS c (kind, exchange, rule, started_by, agency, started_at, due, state,
         stopped_by, warned, expired, annulled, next_at)
-    SELECT * FROM unnest(%s::text[], %s::uuid[], %s::text[], %s::int[], %s::text[], %s::timestamptz[],
-        %s::timestamptz[], %s::text[], %s::int[], %s::int[], %s::int[], %s::int[], %s::timestamptz[])
+    SELECT * FROM found
     ON CONFLICT (kind, exchange, rule, started_by, agency) DO UPDATE SET
         (started_at, due, state, stopped_by, warned, expired, annulled, next_at) =
         (EXCLUDED.started_at, EXCLUDED.due, EXCLUDED.state, EXCLUDED.stopped_by, EXCLUDED.warned,
@@ -210,16 +237,21 @@ _WRITE: Final = """
 """
 
 _WITH_RUNNING: Final = """
-    SELECT DISTINCT kind, exchange::text FROM clocks.clocks
-    WHERE state = 'running' AND (kind, exchange::text) > (%s, %s) ORDER BY 1, 2 LIMIT %s
+    SELECT kind, exchange::text FROM (
+        SELECT DISTINCT kind, exchange FROM clocks.clocks
+        WHERE state = 'running' AND (kind, exchange) > (%s, %s::uuid) ORDER BY kind, exchange LIMIT %s
+    ) AS page ORDER BY page.kind, page.exchange
 """
 
-_ALL: Final = """
-    SELECT DISTINCT kind, exchange::text FROM clocks.clocks
-    WHERE (kind, exchange::text) > (%s, %s) ORDER BY 1, 2 LIMIT %s
+_COUNTED: Final = "SELECT law FROM clocks.counted"
+
+_NOW_COUNTED: Final = """
+    INSERT INTO clocks.counted (law) VALUES (%s) ON CONFLICT (one) DO UPDATE SET law = EXCLUDED.law
 """
 
-_FORGET: Final = "TRUNCATE clocks.clocks, clocks.delivered, clocks.said, clocks.positions, clocks.stopped"
+_FORGET: Final = (
+    "TRUNCATE clocks.clocks, clocks.delivered, clocks.said, clocks.positions, clocks.stopped, clocks.counted"
+)
 
 _POSITIONS: Final = """
     INSERT INTO clocks.positions (kind, exchange, sequence)

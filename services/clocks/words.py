@@ -7,7 +7,7 @@ from what it is about, so that it is said once however often it is thought.
 
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TypedDict
 
@@ -54,6 +54,13 @@ class Law:
     calendars: Calendars
     timing: Timing
 
+    @property
+    def digest(self) -> str:
+        """What tells one law from another: its rules, its calendars, and the grace."""
+        parts = [rule.model_dump_json() for versions in self.rules.by_id.values() for rule in versions]
+        parts += [part.model_dump_json() for part in (*self.calendars.versions, *self.calendars.measures)]
+        return hashlib.sha256("\n".join([*parts, str(self.timing.grace)]).encode()).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
@@ -61,6 +68,10 @@ class Sheet:
 
     clocks: tuple[Clock, ...]
     words: tuple[Word, ...]
+
+    def without(self, said: Collection[str]) -> "Sheet":
+        """The sheet after the words with these ids were said."""
+        return replace(self, words=tuple(word for word in self.words if word.id not in said))
 
 
 def sheet(records: Sequence[Record], history: History, said: Collection[str], law: Law) -> Sheet:
@@ -133,5 +144,7 @@ def _about(item: Clock, counted: Due) -> _About:
 
 def _id(what: str, exchange: str, item: Clock, due: datetime | None = None) -> str:
     rule, started_by, agency = item.key
-    named = f"{what}|{exchange}|{rule}|{started_by}|{agency}|{(due or item.due.instant).isoformat()}"
+    # A clock that was moved to and fro is not where it was: what was said, and perhaps refused, before is said again.
+    moves = len(item.extensions) + len(item.recomputed) + len(item.suspensions)
+    named = f"{what}|{exchange}|{rule}|{started_by}|{agency}|{(due or item.due.instant).isoformat()}|{moves}"
     return f"clock-{what}-{rule}-{hashlib.sha256(named.encode()).hexdigest()[:32]}"

@@ -34,7 +34,7 @@ def key_files(folder: Path, agency: str) -> list[Path]:
 
 def agencies_of(folder: Path) -> list[str]:
     """The agencies that have a key file in a folder, in code order."""
-    return sorted({path.name.rsplit(".", 2)[0] for path in folder.glob("*.pem") if path.name.split(".")[-2].isdecimal()})
+    return sorted({path.name.rsplit(".", 2)[0] for path in folder.glob("*.[0-9]*.pem")})
 
 
 def save_key(folder: Path, key: SigningKey) -> Path:

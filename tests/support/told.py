@@ -38,15 +38,17 @@ class Told:
 
 def timeline(told: Told, reader: str = MINHANG, now: datetime = NOW) -> Document:
     """The timeline of the exchange for one of its parties."""
-    known = {"now": now, "rules": rules(), "calendars": calendars()}
-    return exchange_timeline(told.records, told.stages, [], reader, world().agencies, **known)
+    law, days = rules(), calendars()
+    return exchange_timeline(
+        told.records, told.stages, [], reader, world().agencies, now=now, rules=law, calendars=days
+    )
 
 
 def case(all_told: Sequence[Told], reader: str = MINHANG, now: datetime = NOW) -> Document:
     """The timeline of these exchanges as one case."""
-    known = {"now": now, "rules": rules(), "calendars": calendars()}
     exchanges = [(told.records, told.stages) for told in all_told]
-    return case_timeline(CASE, exchanges, [], reader, world().agencies, **known)
+    law, days = rules(), calendars()
+    return case_timeline(CASE, exchanges, [], reader, world().agencies, now=now, rules=law, calendars=days)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Clocks as they stand, when copies were delivered, and what was said about clocks."""
+"""Clocks as they stand and by which law, when copies were delivered, and what was said about clocks."""
 
 from alembic import op
 
@@ -44,6 +44,10 @@ def upgrade() -> None:
             exchange uuid NOT NULL,
             id text NOT NULL,
             PRIMARY KEY (kind, exchange, id)
+        );
+        CREATE TABLE counted (
+            one boolean PRIMARY KEY DEFAULT true CHECK (one),
+            law text NOT NULL
         );
         """
     )

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta, timezone
 from typing import Final
@@ -28,7 +28,7 @@ RULES: Final = st.sampled_from(COUNTABLE)
 
 
 @contextmanager
-def machine_in(zone: str) -> Iterator[None]:
+def machine_in(zone: str) -> Generator[None]:
     """The machine's time zone, changed for a while."""
     before = os.environ.get("TZ")
     try:

@@ -1,5 +1,6 @@
-"""Worked deadlines: each row of deadlines.csv was counted by hand on the calendars as announced, day by day, and holds for
-the law that it names. A row says in a sentence what a person checks. `provisional`: the years not announced that it asks.
+"""Worked deadlines: each row of deadlines.csv was counted by hand, day by day, on the calendars as announced.
+
+A row names the law and says in a sentence what a person checks. `provisional`: the years not announced that it asks.
 """
 
 import csv
@@ -62,17 +63,19 @@ def test_the_day_of_the_start_in_shanghai_chooses_the_version(start: str, versio
 
 def test_since_2026_a_public_order_case_may_be_extended_twice() -> None:
     old, new = (rule.extends for rule in packaged().by_id["ZA-118"])
-    assert old is not None and (old.most, str(old.limit)) == (1, "30日")
-    assert new is not None and (new.most, str(new.limit)) == (2, "30日")
+    assert old is not None
+    assert new is not None
+    assert (old.most, str(old.limit)) == (1, "30日")
+    assert (new.most, str(new.limit)) == (2, "30日")
 
 
 @pytest.mark.parametrize(
     ("rule", "start", "known", "last"),
     [
-        # 2019: the notice of 2018 rests 1 May only; that of 22 March 2019 rests 1 to 4 May and works 28 April and 5 May.
+        # 2019: the notice of 2018 rests 1 May only; that of 22 March 2019 rests 1 to 4 May and works Sunday 5 May.
         ("RX-08", "2019-04-29T09:00+08:00", "2019-03-21T12:00+08:00", "2019-05-02"),
         ("RX-08", "2019-04-29T09:00+08:00", "2019-03-22T12:00+08:00", "2019-05-05"),
-        # 2020: the notice of 2019 rests to 30 January and works 1 February; that of 27 January 2020 rests to 2 February.
+        # 2020: the notice of 2019 rests to 30 January, works 1 February; that of 27 January 2020 rests to 2 February.
         ("RX-07", "2020-01-21T09:00+08:00", "2020-01-26T12:00+08:00", "2020-01-31"),
         ("RX-07", "2020-01-21T09:00+08:00", "2020-01-27T12:00+08:00", "2020-02-03"),
         ("TR-05", "2020-01-20T09:00+08:00", "2020-01-26T12:00+08:00", "2020-02-01"),

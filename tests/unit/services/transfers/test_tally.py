@@ -1,6 +1,7 @@
 """日报对账: what may be stated for which day, by whom, and what may follow."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from services.kernel.lifecycle import Registration
 from tests.support.play import JUSTICE, MINHANG, POLICE, QINGPU, XUHUI, Play
@@ -25,7 +26,7 @@ def test_a_day_that_is_not_over_in_shanghai_is_not_counted_yet() -> None:
 
 def test_what_was_wrong_is_corrected_by_who_stated_it() -> None:
     play = Play("tally").given((MINHANG, "tally.stated"))
-    wrong = {"corrects": 1, "pointer": "/counts/0/count", "correct_value": "2"}
+    wrong: dict[str, Any] = {"corrects": 1, "pointer": "/counts/0/count", "correct_value": "2"}
     assert play.when(JUSTICE, "common.corrected", **wrong).code == "not-your-fact"
     assert isinstance(play.when(MINHANG, "common.corrected", **wrong), Registration)
 
