@@ -58,6 +58,10 @@ class Agreements:
                 return agreement
         return None
 
+    def oversees(self, agency: str) -> bool:
+        """Whether some agreement makes the agency a supervisor or the arbiter."""
+        return any(agency in {*item.supervisors, item.arbiter} for item in self.by_id.values())
+
     def of_sender(self, kind: str, sender: str, at: datetime) -> list[Agreement]:
         """The agreements in force under which `sender` may open this kind, whoever the recipient will be."""
         return [

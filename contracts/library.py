@@ -6,18 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from contracts import agencies, agreements, calendar, rules, topics
+from contracts import agencies, agreements, calendar, findings, indicators, rules, topics
 from contracts.agencies import Agencies, Agency
 from contracts.agreements import Agreement, Agreements
 from contracts.calendar import Calendars
 from contracts.errors import UnusableContract
 from contracts.files import files, read
+from contracts.findings import FindingRule
+from contracts.indicators import Indicator
 from contracts.rules import Rules
 from contracts.topics import Topics
 
 log = logging.getLogger(__name__)
 
-_FOLDERS = ("agencies", "agreements", "topics", "clocks", "calendars")
+_FOLDERS = ("agencies", "agreements", "topics", "clocks", "calendars", "indicators", "findings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Contracts:
     topics: Topics
     rules: Rules
     calendars: Calendars
+    indicators: tuple[Indicator, ...]
+    findings: tuple[FindingRule, ...]
 
 
 def load(overlay: Path | None = None, calendar_file: Path | None = None) -> Contracts:
@@ -43,6 +47,8 @@ def load(overlay: Path | None = None, calendar_file: Path | None = None) -> Cont
         topics=topics.load(overlay),
         rules=rules.load(overlay),
         calendars=calendar.load(overlay, calendar_file),
+        indicators=indicators.load(overlay),
+        findings=findings.load(overlay),
     )
 
 

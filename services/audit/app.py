@@ -1,20 +1,33 @@
 """Audit's composition root."""
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
+import structlog
 from aiohttp import web
 
 from connectors.http.tokens import Door, ReplayGuard
+from connectors.postgres.pool import open_pool
+from contracts.library import load
 from contracts.topics import DELIVERIES, OUTAGES, OUTCOMES
+from services.audit.figure_routes import FigureRoutes
+from services.audit.ledger import Ledger
 from services.audit.reader import Reader
 from services.audit.routes import AuditRoutes
 from services.audit.writer import Writer
 from services.kernel.follower import Follower
 from services.kernel.schema import schema
 from services.kernel.service import Runtime
+from services.kernel.settings import Settings
 
 SCHEMA: Final = schema("audit", "follower")
+
+
+_COUNT_EVERY: Final = 1.0  # seconds
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 class Audit:
@@ -26,15 +39,24 @@ class Audit:
         self._follower = Follower(runtime, "audit", Writer(), topics, hop=5)
         self._consumer = self._follower.consumer()
         door = Door(runtime.library, settings.bus, ReplayGuard(runtime.pool, "audit"), settings.token_lifetime)
+        self._ledger = Ledger(runtime.pool)
+        self._library = runtime.library
+        self._counting: asyncio.Task[None] | None = None
+        self._figures = FigureRoutes(self._ledger, door, runtime.library, settings.bus, runtime.clock)
         self._routes = AuditRoutes(Reader(runtime.pool), door, runtime.library, settings.bus, runtime.clock)
 
     async def start(self) -> None:
         """Begin to write down; returns when the group is joined."""
         await self._follower.start()
         await self._consumer.start()
+        self._counting = asyncio.create_task(self._count_always(), name="audit: figures")
 
     async def stop(self) -> None:
-        """Finish the batch in hand."""
+        """Finish the batch in hand. What is not counted yet has its mark."""
+        if self._counting is not None:
+            self._counting.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._counting
         await self._consumer.stop()
         await self._follower.stop()
 
@@ -44,8 +66,26 @@ class Audit:
         return [] if health.ready else [health.reason or health.state]
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
-        """Exchanges and timelines."""
-        return self._routes.routes()
+        """Exchanges, timelines and figures."""
+        return [*self._routes.routes(), *self._figures.routes()]
+
+    async def _count_always(self) -> None:
+        while True:
+            contracts = self._library.current()
+            try:
+                while await self._ledger.refresh(contracts.rules, contracts.calendars):
+                    pass
+            except Exception as error:  # noqa: BLE001, the next round tries again
+                log.warning("figures wait", reason=repr(error))
+            await asyncio.sleep(_COUNT_EVERY)
+
+
+async def rebuild(settings: Settings) -> str:
+    """Make all that audit answers with anew from its log; what was done, in words."""
+    contracts = load(settings.contracts, settings.calendar)
+    async with open_pool(settings.postgres, size=1, name="liandong audit rebuild") as pool:
+        exchanges = await Ledger(pool).rebuild(contracts.rules, contracts.calendars)
+    return f"{exchanges} exchanges made anew"
 
 
 def build(runtime: Runtime) -> Audit:

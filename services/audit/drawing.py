@@ -429,7 +429,7 @@ def _body(clock: Clock, y: float, span: Span, made_at: datetime) -> Iterator[Ele
         yield box(span.x(left), span.x(right), fill=RUNNING if runs else MET)
         if runs:
             yield _seam(span.x(left), span.x(right), y + _BAR / 2)
-    for left, right in clock.suspensions:
+    for left, right in clock.stood_still(made_at):
         x, width = span.x(left), span.x(right) - span.x(left)
         yield element("rect", x=x, y=y, width=width, height=_BAR, fill="#fff", stroke=QUIET, stroke_width=0.7)
         yield _gap(x + 1, x + width - 1, y + _BAR / 2)
@@ -449,7 +449,7 @@ def _gap(left: float, right: float, y: float) -> Element:
 
 def _running_parts(clock: Clock, until: datetime) -> Iterator[tuple[datetime, datetime]]:
     begin = clock.started_at
-    for left, right in clock.suspensions:
+    for left, right in clock.stood_still(until):
         if begin < min(left, until):
             yield begin, min(left, until)
         begin = max(begin, right)

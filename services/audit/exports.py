@@ -278,7 +278,8 @@ def _states(clock: Clock) -> Iterator[tuple[datetime, str]]:
     yield clock.started_at, "running"
     for begin, end in clock.suspensions:
         yield begin, "suspended"
-        yield end, "running"
+        if end is not None:
+            yield end, "running"
     if clock.stopped_at is not None:
         yield clock.stopped_at, clock.state
 

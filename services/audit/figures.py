@@ -31,6 +31,8 @@ RECIPIENT: Final = "recipient"
 TURNED_AWAY: Final = frozenset({"returned", "forwarded", "disputed"})
 """The positions of an agency that does not take the matter on."""
 
+_OVERSEERS: Final = frozenset({"supervisor", "arbiter"})
+
 _MICROSECOND: Final = timedelta(microseconds=1)
 _NUMBER: Final = re.compile(r"[0-9]{1,15}")
 _DECIMAL: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,6})?")
@@ -222,6 +224,10 @@ class Figures(_Part):
         """Whom something of it counts for, in order."""
         parties, accounts = (item.agency for item in self.joined), (part.account for part in self.time)
         return sorted({*parties, *accounts, *(rating.of for rating in self.ratings)})
+
+    def overseen_by(self, code: str) -> bool:
+        """Whether an agency is the supervisor or the arbiter of it."""
+        return any(item.agency == code and item.role in _OVERSEERS for item in self.joined)
 
     @property
     def last(self) -> datetime | None:

@@ -173,7 +173,10 @@ def figures_html(
     body = element(
         "body",
         element(
-            "header", element("h1", wording.say("figures")), element("p.kind", period, element("span.quiet", made))
+            "header",
+            element("h1", wording.say("figures")),
+            element("p.kind", period),
+            element("p.quiet.made", made),
         ),
         section(wording.say("overview"), _overview(blocks, read, wording), _lights(wording)),
         [section(name, _block(block, names, wording)) for name, block in blocks],

@@ -92,20 +92,34 @@ class Ledger:
         now: datetime,
         agency: str | None = None,
         *,
+        overseer: str | None = None,
         measured: Sequence[Indicator] | None = None,
     ) -> Document:
-        """The indicators of the period [begin, end) (`services.audit.indicators`), of what is counted."""
+        """The indicators of the period [begin, end) (`services.audit.indicators`), of what is counted.
+
+        `overseer`: only of what this agency supervises or arbitrates.
+        """
         tabulation = Tabulation(begin, end, now, agency, measured=measured)
         values = {"begin": begin, "end": end, "agency": agency}
         async with aclosing(self._stored(_PERIOD, values)) as found:
             async for item in found:
-                tabulation.add(item)
+                if overseer is None or item.overseen_by(overseer):
+                    tabulation.add(item)
         return tabulation.document()
 
     async def findings(
-        self, now: datetime, since: datetime | None = None, rules: Sequence[FindingRule] | None = None
+        self,
+        now: datetime,
+        since: datetime | None = None,
+        *,
+        overseer: str | None = None,
+        rules: Sequence[FindingRule] | None = None,
     ) -> list[Finding]:
-        """The findings as of `now` (`services.audit.findings`), of what is counted; the packaged rules by default."""
+        """The findings as of `now` (`services.audit.findings`), of what is counted; the packaged rules by default.
+
+        `overseer`: only those that rest on nothing but what this agency supervises or arbitrates.
+        """
+        overseen: set[str] = set()
         search = Search(packaged_findings() if rules is None else rules, now, since)
         case: list[Figures] = []
         async with aclosing(self._stored(_CASES, {"since": since})) as found:
@@ -114,9 +128,14 @@ class Ledger:
                     search.add(CaseView(case[0].case, tuple(case)))
                     case = []
                 case.append(item)
+                if overseer is not None and item.overseen_by(overseer):
+                    overseen.add(item.exchange)
         if case:
             search.add(CaseView(case[0].case, tuple(case)))
-        return search.findings()
+        found_all = search.findings()
+        if overseer is None:
+            return found_all
+        return [item for item in found_all if {evidence.exchange for evidence in item.evidence} <= overseen]
 
     async def _stored(self, query: LiteralString, values: Mapping[str, object]) -> AsyncGenerator[Figures]:
         async with self._pool.connection() as connection, connection.cursor("figures") as cursor:

@@ -35,8 +35,8 @@ h1, h2 {{ font-family: {_SERIF}; font-weight: 600; break-after: avoid; }}
 h1 {{ font-size: 20pt; line-height: 1.25; margin: 0 0 1mm; }}
 h2 {{ font-size: 12.5pt; margin: 9mm 0 2.5mm; padding-bottom: 1mm; border-bottom: 0.6pt solid {INK}; }}
 p {{ margin: 0; }}
-.kind {{ font-size: 10.5pt; color: {QUIET}; margin-bottom: 5mm; display: flex; justify-content: space-between;
-  align-items: baseline; gap: 4mm; }}
+.kind {{ font-size: 10.5pt; color: {QUIET}; }}
+.made {{ margin: 0.5mm 0 5mm; }}
 dl {{ display: grid; grid-template-columns: max-content 1fr; gap: 0.8mm 6mm; margin: 0; }}
 dt {{ color: {QUIET}; }}
 dd {{ margin: 0; overflow-wrap: anywhere; }}

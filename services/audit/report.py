@@ -57,7 +57,8 @@ def _heading(timeline: Timeline, made: str, wording: Wording) -> Element:
     return element(
         "header",
         element("h1", wording.say("case_timeline" if timeline.of_case else "timeline")),
-        element("p.kind", wording.one("、", ", ").join(kinds), element("span.quiet", made)),
+        element("p.kind", wording.one("、", ", ").join(kinds)),
+        element("p.quiet.made", made),
         element("dl", about, _parties(timeline, wording)),
         _exchanges(timeline, wording) if timeline.of_case else None,
     )
@@ -254,7 +255,7 @@ def _result(clock: Clock, wording: Wording) -> Iterator[str]:
 
 
 def _moves(clock: Clock, numbers: dict[int, int], wording: Wording) -> Iterator[str]:
-    still = sum((end - begin).total_seconds() for begin, end in clock.suspensions)
+    still = sum((end - begin).total_seconds() for begin, end in clock.suspensions if end is not None)
     if still:
         yield wording.say("suspended_for", length=wording.length(still))
     extended = [str(numbers[sequence]) for sequence in clock.extensions if sequence in numbers]

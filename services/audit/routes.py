@@ -6,7 +6,7 @@
     GET /v1/cases/{id}/timeline                 the same for all exchanges of a case
     GET /v1/timelines/{id}?kind=&format=&lang=  the first of these, if the id is an exchange's, else the second
 
-A timeline comes as `format`: json (the default), csv, ocel (OCEL 2.0), xes, or html (a page to print, in `lang` zh or en).
+A timeline comes as `format`: json (the default), csv, ocel (OCEL 2.0), xes, or html (to print, in `lang` zh or en).
 
 A party sees the exchanges that it is party to; about others it is told what it is told about none: 404.
 """
@@ -14,30 +14,38 @@ A party sees the exchanges that it is party to; about others it is told what it 
 import asyncio
 import hashlib
 import re
+from asyncio import to_thread
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from aiohttp import web
+from pydantic import JsonValue
 
 from connectors.http.problem import ProblemError
 from connectors.http.query import bad, matching, parameters, whole
 from connectors.http.server import json_response
 from connectors.http.tokens import Door
-from contracts.canonical import Document, canonical, parse
+from contracts.calendar import SHANGHAI
+from contracts.canonical import Document, canonical, instant, parse
+from contracts.counting import DAY
 from contracts.errors import MalformedJson
 from contracts.library import Library
 from events.fields import AGENCY_PATTERN
 from events.registry import kinds
+from services.audit.asking import language
 from services.audit.exports import csv_of, ocel_of, xes_of
 from services.audit.reader import Filters, Key, Place, Reader
+from services.audit.report import timeline_html
 from services.audit.timeline import Thread, case_timeline, exchange_timeline, summary
+from services.audit.wording import Language
 from services.kernel.time import Clock
 
 _MOST_EXCHANGES: Final = 200
+_MOST_DAYS: Final = 3660
 _SHOWN: Final = ("format", "lang")
 _EXCHANGE_ID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _AN_AGENCY: Final = (AGENCY_PATTERN, "an agency's code, such as 310112-cg")
@@ -104,14 +112,14 @@ class AuditRoutes:
         caller = await self._door.caller(request)
         thread = await self._thread(request, caller.agency)
         async with self._building:
-            return self._answer(request, await self._exchange_timeline(thread, caller.agency))
+            return await self._answer(request, await self._exchange_timeline(thread, caller.agency))
 
     async def case_timeline(self, request: web.Request) -> web.Response:
         """All exchanges of a case that the caller is party to, step by step."""
         caller = await self._door.caller(request)
         parameters(request, *_SHOWN)
         async with self._building:
-            return self._answer(request, await self._case_timeline(request.match_info["id"], caller.agency))
+            return await self._answer(request, await self._case_timeline(request.match_info["id"], caller.agency))
 
     async def any_timeline(self, request: web.Request) -> web.Response:
         """The timeline of an exchange or of a case."""
@@ -153,21 +161,30 @@ class AuditRoutes:
             calendars=contracts.calendars,
         )
 
-    def _answer(self, request: web.Request, timeline: Document) -> web.Response:
-        """A timeline in the format that was asked for."""
+    async def _answer(self, request: web.Request, timeline: Document) -> web.Response:
+        """A timeline in the format that was asked for. A large one takes its time, and others do not wait."""
         given = parameters(request, "kind", *_SHOWN)
-        made = given.get("format", "json")
-        match made:
+        match given.get("format", "json"):
             case "json":
                 return json_response(timeline)
             case "csv":
-                return web.Response(body=csv_of(timeline), content_type="text/csv", charset="utf-8")
+                return web.Response(body=await to_thread(csv_of, timeline), content_type="text/csv", charset="utf-8")
             case "ocel":
-                return web.Response(body=ocel_of([timeline]), content_type="application/json")
+                return web.Response(body=await to_thread(ocel_of, [timeline]), content_type="application/json")
             case "xes":
-                return web.Response(body=xes_of([timeline]), content_type="application/xml")
+                return web.Response(body=await to_thread(xes_of, [timeline]), content_type="application/xml")
+            case "html":
+                page = await to_thread(self._page, timeline, language(given))
+                return web.Response(text=page, content_type="text/html", charset="utf-8")
             case _:
                 raise bad("format", "one of: json, csv, ocel, xes, html")
+
+    def _page(self, timeline: Document, chosen: Language) -> str:
+        now, calendar = self._clock(), self._library.current().calendars.newest()
+        first = min(instant(entry["recordedtime"]) for entry in _objects(timeline["entries"]))
+        days = [first.astimezone(SHANGHAI).date() + DAY * n for n in range((now - first).days + 2)]
+        rest = [day for day in days[:_MOST_DAYS] if not calendar.working(day)]
+        return timeline_html(timeline, language=chosen, made_at=now, bus=self._bus, rest=rest)
 
     async def _thread(self, request: web.Request, caller: str) -> Thread:
         """The exchange of the path. Raises ProblemError: 404, or 400 where the id is of several kinds."""
@@ -184,6 +201,10 @@ class AuditRoutes:
         if len(wanted) > 1:
             raise bad("kind", f"this id is of several exchanges; say which: {', '.join(item.kind for item in wanted)}")
         return wanted[0]
+
+
+def _objects(value: JsonValue) -> list[Document]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _kind(given: str | None) -> str | None:

@@ -109,10 +109,14 @@ class Clock(_View):
     expired: int | None = None
     annulled: int | None = None
     extensions: tuple[int, ...] = ()
-    suspensions: tuple[tuple[AwareDatetime, AwareDatetime], ...] = ()
+    suspensions: tuple[tuple[AwareDatetime, AwareDatetime | None], ...] = ()
     provisional: tuple[int, ...] = ()
     basis: str
     verified: bool
+
+    def stood_still(self, until: datetime) -> tuple[tuple[datetime, datetime], ...]:
+        """The periods in which it stood still; one that lasts goes to `until`."""
+        return tuple((begin, max(begin, end or until)) for begin, end in self.suspensions)
 
     def deeds(self) -> Iterator[tuple[int, str]]:
         """What facts did to it: the sequence of each, and the verb."""

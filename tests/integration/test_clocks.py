@@ -135,8 +135,8 @@ class Bus:
 
     async def clocks(self, *exchanges: str) -> list[tuple[Any, ...]]:
         return await self.table(
-            "SELECT rule, started_by, agency, due, state, stopped_by, warned, expired, annulled, next_at FROM clocks.clocks"
-            " WHERE exchange = ANY(%s::uuid[]) ORDER BY exchange, rule, started_by, agency",
+            "SELECT rule, started_by, agency, due, state, stopped_by, warned, expired, annulled, next_at"
+            " FROM clocks.clocks WHERE exchange = ANY(%s::uuid[]) ORDER BY exchange, rule, started_by, agency",
             list(exchanges),
         )
 
@@ -423,7 +423,7 @@ async def test_the_order_is_kept_over_all_exchanges(still: Bus, monkeypatch: pyt
 
 
 async def count(bus: Bus, table: str, number: int) -> bool:
-    return await bus.table(f"SELECT count(*) = %s FROM {table}", number) == [(True,)]  # noqa: S608, our own names
+    return await bus.table(f"SELECT count(*) = %s FROM {table}", number) == [(True,)]
 
 
 async def test_two_workers_say_each_word_once(still: Bus) -> None:
@@ -498,4 +498,4 @@ async def followed(bus: Bus, exchange: str, sequence: int) -> bool:
 
 async def dump(bus: Bus) -> dict[str, list[tuple[Any, ...]]]:
     tables = ("clocks", "delivered", "positions", "counted")
-    return {name: await bus.table(f"SELECT * FROM clocks.{name} AS t WHERE %s ORDER BY t", True) for name in tables}  # noqa: S608
+    return {name: await bus.table(f"SELECT * FROM clocks.{name} AS t WHERE %s ORDER BY t", True) for name in tables}

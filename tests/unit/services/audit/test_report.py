@@ -182,13 +182,25 @@ def test_a_deadline_at_midnight_is_the_end_of_the_day_before(told: dict[str, Any
     assert deadline(datetime(2026, 11, 10, tzinfo=SHANGHAI)) == "2026-11-09 24:00"
 
 
-def test_late_overdue_unverified_and_provisional_are_said(of_case: dict[str, Any]) -> None:
-    text = Read(page(of_case)).text
+def test_what_is_late_is_said_with_its_length(told: dict[str, Any]) -> None:
+    text = Read(page(told)).text
     assert "逾期 5小时" in text
     assert "已逾期 3天 9小时" in text
-    assert "条文未核实" in text
-    assert "暂定: 2027 年放假安排未公布" in text
     assert "不是对责任或者过错的认定" in text
+
+
+def test_a_clock_that_rests_on_what_is_not_certain_is_flagged(told: dict[str, Any]) -> None:
+    document = deepcopy(told)
+    sure, unsure, *_ = listed(told, "clocks")
+    document["clocks"] = [
+        {**sure, "verified": True, "provisional": []},
+        {**unsure, "verified": False, "provisional": [2027, 2028]},
+    ]
+    read = Read(page(document))
+    assert len(read.of_class("flag")) == 2
+    assert "暂定: 2027、2028 年放假安排未公布" in read.words
+    document["clocks"] = [{**sure, "verified": True, "provisional": []}]
+    assert not Read(page(document)).of_class("flag")
 
 
 def test_states_differ_in_shape(told: dict[str, Any]) -> None:
@@ -210,6 +222,21 @@ def test_states_differ_in_shape(told: dict[str, Any]) -> None:
             | {tuple(patterns)}
         )
     assert len(set(looks.values())) == 4
+
+
+def test_a_clock_that_no_longer_applies_is_an_empty_dashed_bar(told: dict[str, Any]) -> None:
+    document = deepcopy(told)
+    document["clocks"] = [{**listed(told, "clocks")[7], "state": "void"}]
+    drawn = page(document).split('class="clock"')[1].split("</g>")[0]
+    assert re.findall(r'<rect [^>]*fill="([^"]*)"[^>]*stroke-dasharray', drawn) == ["none"]
+    assert drawn.count("<rect") == 1
+    assert "不再适用" in Read(page(document)).text
+
+
+def test_the_number_of_a_mark_can_be_read_on_its_ground() -> None:
+    made = page(timeline(referral(), POLICE))
+    assert re.search(r'stroke-dasharray="2 1.4"></path><text [^>]*fill="#1d2329">1</text>', made)
+    assert re.search(r'r="7" fill="#1d2329"></circle><text [^>]*fill="#fff">5</text>', made)
 
 
 def test_a_withheld_entry_is_drawn_and_told_without_content() -> None:

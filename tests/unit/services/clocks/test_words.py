@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,7 +34,6 @@ versions:
       - {name: 元旦, from: 2027-01-01, to: 2027-01-03}
       - {name: 春节, from: 2027-01-04, to: 2027-01-06}
 """
-
 
 
 def approved(at: datetime) -> Play:
