@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 
 from connectors.http.query import bad, matching
-from services.audit.wording import Language
+from services.audit.printing.wording import Language
 
 
 def language(given: Mapping[str, str]) -> Language:

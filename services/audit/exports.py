@@ -21,7 +21,7 @@ from pydantic import JsonValue
 
 from contracts.calendar import SHANGHAI
 from contracts.canonical import Document, canonical, timestamp
-from services.audit.views import Agency, Clock, Entry, Exchange, Timeline, threads
+from services.audit.printing.views import Agency, Clock, Entry, Exchange, Timeline, threads
 
 WITHHELD: Final = "withheld"
 """The type of an event that the reader may not see."""

@@ -24,9 +24,9 @@ from contracts.grounds import load as grounds
 from contracts.library import Library
 from events.fields import AGENCY_PATTERN
 from services.audit.asking import day, language
-from services.audit.figures_report import Names, figures_html
 from services.audit.ledger import Ledger
-from services.audit.wording import Language
+from services.audit.printing.figures_page import Names, figures_html
+from services.audit.printing.wording import Language
 from services.kernel.time import Clock
 
 

@@ -38,10 +38,10 @@ from events.fields import AGENCY_PATTERN
 from events.registry import kinds
 from services.audit.asking import language
 from services.audit.exports import csv_of, ocel_of, xes_of
+from services.audit.printing.timeline_page import timeline_html
+from services.audit.printing.wording import Language
 from services.audit.reader import Filters, Key, Place, Reader
-from services.audit.report import timeline_html
 from services.audit.timeline import Thread, case_timeline, exchange_timeline, summary
-from services.audit.wording import Language
 from services.kernel.time import Clock
 
 _MOST_EXCHANGES: Final = 200

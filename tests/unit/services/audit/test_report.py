@@ -18,13 +18,13 @@ from contracts.calendar import SHANGHAI
 from contracts.calendar import packaged as calendars
 from contracts.grounds import load
 from contracts.rules import packaged as rules
-from services.audit.drawing import Span, spread, ticks
 from services.audit.figures import figures
-from services.audit.figures_report import Names, figures_html
 from services.audit.indicators import indicators
-from services.audit.pages import shares
-from services.audit.report import timeline_html
-from services.audit.wording import CAUSES, KINDS, ROLES, STATUSES, Language, Wording, deadline
+from services.audit.printing.drawing import Span, spread, ticks
+from services.audit.printing.figures_page import Names, figures_html
+from services.audit.printing.sheet import shares
+from services.audit.printing.timeline_page import timeline_html
+from services.audit.printing.wording import CAUSES, KINDS, ROLES, STATUSES, Language, Wording, deadline
 from services.kernel.kinds import lifecycles
 from services.kernel.lifecycle import Role
 from tests.support.factory import BUS, world

@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 from xml.etree.ElementTree import Element
 
 from contracts.calendar import SHANGHAI
-from services.audit.markup import element
-from services.audit.views import Agency, Clock, Delivery, Entry, Timeline
-from services.audit.wording import Wording, deadline, moment
+from services.audit.printing.markup import element
+from services.audit.printing.views import Agency, Clock, Delivery, Entry, Timeline
+from services.audit.printing.wording import Wording, deadline, moment
 
 WIDTH: Final = 720.0
 _LEFT: Final = 122.0

@@ -12,11 +12,11 @@ from itertools import groupby
 from xml.etree.ElementTree import Element
 
 from contracts.canonical import Document
-from services.audit.drawing import drawing, key, named_clocks
-from services.audit.markup import Child, element
-from services.audit.pages import bar, document, pair, section, shares, table
-from services.audit.views import Clock, Delay, Entry, Exchange, Member, Share, Statement, Timeline
-from services.audit.wording import NOTES, TERMS, Language, Wording, deadline, moment
+from services.audit.printing.drawing import drawing, key, named_clocks
+from services.audit.printing.markup import Child, element
+from services.audit.printing.sheet import bar, document, pair, section, shares, table
+from services.audit.printing.views import Clock, Delay, Entry, Exchange, Member, Share, Statement, Timeline
+from services.audit.printing.wording import NOTES, TERMS, Language, Wording, deadline, moment
 
 
 def timeline_html(

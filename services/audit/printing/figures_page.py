@@ -19,10 +19,10 @@ from contracts.canonical import Document
 from contracts.grounds import Grounds
 from contracts.rules import Rules
 from events.registry import facts
-from services.audit.drawing import LATE, MET, QUIET
-from services.audit.markup import Child, element
-from services.audit.pages import bar, document, pair, section, shares, table
-from services.audit.wording import Language, Wording, deadline, moment
+from services.audit.printing.drawing import LATE, MET, QUIET
+from services.audit.printing.markup import Child, element
+from services.audit.printing.sheet import bar, document, pair, section, shares, table
+from services.audit.printing.wording import Language, Wording, deadline, moment
 
 _AMBER: Final = "#b7791f"
 _HUNDREDTH: Final = Decimal("0.1")

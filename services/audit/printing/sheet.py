@@ -8,9 +8,9 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import Final
 from xml.etree.ElementTree import Element
 
-from services.audit.drawing import INK, QUIET
-from services.audit.markup import Child, element, page, safe
-from services.audit.wording import Wording
+from services.audit.printing.drawing import INK, QUIET
+from services.audit.printing.markup import Child, element, page, safe
+from services.audit.printing.wording import Wording
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final, Literal, TypeAlias
 
 from contracts.calendar import SHANGHAI
-from services.audit.views import Agency
+from services.audit.printing.views import Agency
 
 Language: TypeAlias = Literal["zh", "en"]
 
