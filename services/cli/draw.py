@@ -10,13 +10,13 @@ from typing import Any, Final
 from rich.cells import set_cell_size
 
 from contracts.calendar import SHANGHAI
-from contracts.counting import clock
+from contracts.counting import DAY, clock
 
 # In columns; a Chinese character takes two.
 _WIDTH: Final = 80
 _WHAT: Final = 27
 _LENGTH: Final = len("23 h 59 m")
-_INSTANT: Final = len("2026-11-05 24:00")
+_INSTANT: Final = len("~2026-11-05 24:00")
 _STATE: Final = len("no longer applies")
 _CAUSE: Final = 22
 
@@ -63,10 +63,13 @@ def _draw_clocks(clocks: list[dict[str, Any]], say: Callable[[str], None]) -> No
     title = _WIDTH - 2 - rules - 1 - agencies - 1 - 1 - _INSTANT - 1 - _STATE
     for item in clocks:
         who = f"[cyan]{item['agency']['agency']:<{agencies}}[/]"
-        due = clock(datetime.fromisoformat(item["due"]))
+        due = ("~" if item["provisional"] else " ") + clock(datetime.fromisoformat(item["due"]))
         say(
             f"  {item['rule']:<{rules}} {who} {set_cell_size(item['title_zh'], title)} {due:<{_INSTANT}} {_state(item)}"
         )
+    years = sorted({year for item in clocks for year in item["provisional"]})
+    if years:
+        say(f"  ~ provisional 暂定: the calendar of {', '.join(map(str, years))} is not announced yet")
 
 
 def _state(item: dict[str, Any]) -> str:
@@ -110,3 +113,32 @@ def _line(entry: dict[str, Any], rail: str) -> str:
 def _when(entry: dict[str, Any]) -> datetime:
     """When the bus took it; a stub tells only when it was recorded."""
     return datetime.fromisoformat(entry.get("acceptedtime") or entry["recordedtime"]).astimezone(SHANGHAI)
+
+
+def draw_report(figures: dict[str, Any], say: Callable[[str], None]) -> None:
+    """Print the figures of a period (`services.audit.indicators`) and the findings in it."""
+    first, last = (datetime.fromisoformat(figures[name]).astimezone(SHANGHAI) for name in ("from", "to"))
+    say(f"[bold]{first.date()} to {(last - DAY).date()}[/]")
+    blocks = [("all 合计", figures["total"])] if figures["total"] else []
+    blocks += [(item["agency"], item) for item in figures["agencies"]]
+    titles = {item["id"]: item for item in figures["indicators"]}
+    for name, block in blocks:
+        say(f"\n[bold]{name}[/]  opened {block['opened']}, ended {block['ended']}, open {block['open']}")
+        for item in block["indicators"]:
+            _draw_indicator(item, titles[item["id"]], say)
+        for item in block["overdue"]:
+            worst = duration(max(item["worst_s"], item["running_worst_s"]))
+            say(f"  {item['rule']:<8} late {item['count']}, overdue now {item['running']}, at worst {worst}")
+        for item in block["delay"]:
+            say(f"  {set_cell_size(item['cause'], _CAUSE)} {duration(item['seconds']):>{_LENGTH}}")
+    for item in figures["findings"]:
+        say(f"\n[yellow]线索[/] {item['title_zh']} {item['title_en']}: case {item['case']}")
+        say(f"  {', '.join(item['agencies'])}; {item['notice_zh']}")
+
+
+def _draw_indicator(item: dict[str, Any], described: dict[str, Any], say: Callable[[str], None]) -> None:
+    if not item["denominator"]:
+        return
+    colour = {"green": "green", "amber": "yellow", "red": "red"}.get(item["light"], "dim")
+    title = set_cell_size(f"{described['title_zh']} {described['title_en']}", 46)
+    say(f"  {title} {item['value'] or '–':>8} {described['unit']:<6} [{colour}]{item['light']}[/]")

@@ -268,7 +268,7 @@ def test_after_acceptance_the_other_side_consents() -> None:
 def test_an_extension_is_answered_by_the_other_side() -> None:
     play = transfer(SENT, RECEIPTED)
     assert play.when(MINHANG, "common.extension_granted").code == "nothing-requested"
-    later = {"new_date": (play.clock("TR-02").due.instant + timedelta(days=2)).date().isoformat()}
+    later: dict[str, Any] = {"new_date": (play.clock("TR-02").due.instant + timedelta(days=2)).date().isoformat()}
     play.given((QINGPU, "common.extension_requested", later))
     assert play.when(QINGPU, "common.extension_granted", **later).code == "not-your-move"
     assert play.when(QINGPU, "common.extension_requested", **later).code == "request-pending"
@@ -280,16 +280,16 @@ def test_an_extension_is_answered_by_the_other_side() -> None:
 
 def test_only_a_clock_whose_rule_allows_it_is_extended_and_only_as_far() -> None:
     play = transfer(SENT)
-    soon = {"new_date": (play.clock("TR-01").due.instant + timedelta(days=1)).date().isoformat()}
+    soon: dict[str, Any] = {"new_date": (play.clock("TR-01").due.instant + timedelta(days=1)).date().isoformat()}
     assert play.when(QINGPU, "common.extension_requested", **soon).code == "not-extendable"
     play.given(RECEIPTED)
     due = play.clock("TR-02").due.instant
-    far = {"new_date": (due + timedelta(days=60)).date().isoformat()}
+    far: dict[str, Any] = {"new_date": (due + timedelta(days=60)).date().isoformat()}
     assert play.when(QINGPU, "common.extension_requested", **far).code == "not-extendable"
     assert play.when(QINGPU, "common.extension_requested", new_date="2026-11-06").code == "not-extendable"
-    once = {"new_date": (due + timedelta(days=1)).date().isoformat()}
+    once: dict[str, Any] = {"new_date": (due + timedelta(days=1)).date().isoformat()}
     play.given((QINGPU, "common.extension_requested", once), (MINHANG, "common.extension_granted", once))
-    again = {"new_date": (due + timedelta(days=2)).date().isoformat()}
+    again: dict[str, Any] = {"new_date": (due + timedelta(days=2)).date().isoformat()}
     assert play.when(QINGPU, "common.extension_requested", **again).code == "not-extendable"
 
 
@@ -334,7 +334,7 @@ def test_an_expiry_of_what_was_done_is_refused() -> None:
 def test_an_expiry_that_an_act_in_time_made_void_is_annulled_once() -> None:
     play = transfer(SENT)
     play.given((BUS, "common.clock_expired", play.about("TR-01")), RECEIPTED)
-    void = {"expiry": 2, "act": 3, "reason": "accepted in time"}
+    void: dict[str, Any] = {"expiry": 2, "act": 3, "reason": "accepted in time"}
     assert play.when(BUS, "common.clock_expiry_annulled", **{**void, "act": 2}).code == "clock-disproved"
     play.given((BUS, "common.clock_expiry_annulled", void))
     assert play.when(BUS, "common.clock_expiry_annulled", **void).code == "clock-disproved"

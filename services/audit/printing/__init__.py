@@ -1,0 +1,1 @@
+"""Pages to print: documents in, HTML with SVG out; pure."""
