@@ -335,7 +335,8 @@ def test_an_expiry_that_an_act_in_time_made_void_is_annulled_once() -> None:
     play = transfer(SENT)
     play.given((BUS, "common.clock_expired", play.about("TR-01")), RECEIPTED)
     void: dict[str, Any] = {"expiry": 2, "act": 3, "reason": "accepted in time"}
-    assert play.when(BUS, "common.clock_expiry_annulled", **{**void, "act": 2}).code == "clock-disproved"
+    other: dict[str, Any] = {**void, "act": 2}
+    assert play.when(BUS, "common.clock_expiry_annulled", **other).code == "clock-disproved"
     play.given((BUS, "common.clock_expiry_annulled", void))
     assert play.when(BUS, "common.clock_expiry_annulled", **void).code == "clock-disproved"
 
