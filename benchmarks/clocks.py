@@ -132,7 +132,7 @@ class Meter:
 
     def _spent(self) -> dict[str, float]:
         roots = {name: child.pid for name, child in self._stack.children.items() if name in {"clocks", "transfers"}}
-        roots |= {engine.name: engine.pid for engine in self._stack.engines if engine.name == "postgres"}
+        roots |= {engine.name: engine.pid for engine in self._stack.engines if "postgres" in engine.name.lower()}
         return {name: _cpu(pid) for name, pid in roots.items()}
 
 

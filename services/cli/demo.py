@@ -231,6 +231,7 @@ async def _result(stack: Stack, run: Play, timelines: list[dict[str, Any]]) -> d
     deliveries = [parse_object(item.value) for item in read_all(stack.kafka, DELIVERIES) if item.value]
     agencies = library.load(stack.contracts).agencies
     newest = {record.exchange: record for record in sorted(stored, key=lambda record: record.sequence)}
+    by_bus = sum(record.event["source"] == stack.bus for record in stored)
     clocks = [item for timeline in timelines for item in timeline["clocks"]]
     checks = {
         "every exchange's sequences have no gap": _gapless(stored),
@@ -267,7 +268,8 @@ async def _result(stack: Stack, run: Play, timelines: list[dict[str, Any]]) -> d
         "engines": stack.versions(),
         "exchanges": [_exchange(record) for record in newest.values()],
         "counts": {
-            "submitted": run.submitted,
+            "submitted": run.submitted + by_bus,
+            "by_the_bus": by_bus,
             "registered": outcomes.get("receipt", 0),
             "rejected": outcomes.get("rejection", 0),
             "duplicates": run.duplicates,

@@ -36,13 +36,13 @@ class Watermark:
         self._progress = progress
         self._topics = topics
         self._clock = clock
-        self._passed: datetime | None = None
+        self._over: datetime | None = None
         self._asked: _Asked | None = None
 
     async def reached(self, moment: datetime) -> datetime | None:
         """The instant before which all that was accepted is known here, if it is not before `moment`, which is over."""
-        if self._passed is not None and self._passed >= moment:
-            return self._passed
+        if self._over is not None and self._over >= moment:
+            return self._over
         if self._asked is None or self._asked.at < moment:
             self._asked = _Asked(self._clock(), await self._progress.ends(self._family(SUBMISSIONS)))
         asked = self._asked
@@ -50,21 +50,25 @@ class Watermark:
             if not await self._registrars_passed(asked.submissions):
                 return None
             asked.events = await self._progress.ends(self._family(EVENTS))
-        if not _covers(await self._progress.committed(_GROUP), asked.events):
+        if not await self._passes(_GROUP, asked.events):
             return None
-        self._passed, self._asked = asked.at, None
+        self._over, self._asked = asked.at, None
         return asked.at
 
     async def _registrars_passed(self, ends: Ends) -> bool:
         for topic in self._family(SUBMISSIONS):
             own = {where: end for where, end in ends.items() if where[0] == topic}
-            if not _covers(await self._progress.committed(topic.split(".", 1)[1]), own):
+            if not await self._passes(topic.split(".", 1)[1], own):
                 return False
         return True
 
+    async def _passes(self, group: str, ends: Ends) -> bool:
+        committed = await self._progress.committed(group)
+        if all(committed.get(where, 0) >= end for where, end in ends.items()):
+            return True
+        # A group commits nothing where Kafka has forgotten everything before it came.
+        behind = await self._progress.behind({group: sorted({topic for topic, _ in ends})})
+        return behind[group] == 0
+
     def _family(self, family: str) -> list[str]:
         return [name for name in self._topics().by_name if name.split(".")[0] == family]
-
-
-def _covers(committed: Ends, ends: Ends) -> bool:
-    return all(committed.get(where, 0) >= end for where, end in ends.items())

@@ -48,15 +48,16 @@ def test_demo_prints_one_json_object_and_leaves_nothing(home: dict[str, str]) ->
     done = liandong("demo", "--json", env=home)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert set(result) == {"engines", "exchanges", "counts", "checks", "elapsed_s"}
+    assert set(result) == {"engines", "exchanges", "counts", "clocks", "delay", "checks", "elapsed_s"}
     assert result["engines"]["kafka"].startswith("4.3")
     assert {exchange["kind"]: exchange["state"] for exchange in result["exchanges"]} == {
         "transfer": "reported",
         "referral": "handed_over",
     }
     assert result["counts"] | {"delivered": 0} == {
-        "submitted": 19,
-        "registered": 17,
+        "submitted": 25,
+        "by_the_bus": 4,
+        "registered": 23,
         "rejected": 1,
         "duplicates": 1,
         "delivered": 0,

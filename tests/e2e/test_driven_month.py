@@ -46,7 +46,7 @@ class Step:
 
 def steps() -> list[Step]:
     """Nov 16 (Monday) to Dec 16 2026; days are counted on beyond 30."""
-    script = [
+    script: list[tuple[str, str, datetime, str, str, dict[str, Any]]] = [
         # Everything in time.
         ("met", "transfer", at(16, 9), MINHANG, "sent", {}),
         ("met", "transfer", at(16, 15), QINGPU, "receipted", {}),
@@ -127,7 +127,7 @@ class Month:
     """What is on record at the end: clocks, what was registered, and the timelines that the parties read."""
 
     clocks: Sequence[tuple[Any, ...]]
-    registered: Sequence[Document]
+    registered: Sequence[dict[str, Any]]
     timelines: Mapping[tuple[str, str], Any]
 
 
@@ -189,7 +189,7 @@ def first_of(exchange: str) -> Step:
     return next(step for step in STEPS if step.exchange == exchange)
 
 
-def on_record(stack: Stack) -> tuple[Sequence[tuple[Any, ...]], Sequence[Document]]:
+def on_record(stack: Stack) -> tuple[Sequence[tuple[Any, ...]], Sequence[dict[str, Any]]]:
     with psycopg.connect(stack.postgres) as connection:
         clocks = connection.execute("SELECT * FROM clocks.clocks AS c ORDER BY c").fetchall()
         rows = connection.execute("SELECT record FROM transfers.events ORDER BY kind, exchange, sequence").fetchall()

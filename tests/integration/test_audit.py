@@ -1,6 +1,7 @@
 """Audit on the real engines: everything is written down once, and each party sees what it may see."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -12,7 +13,7 @@ from connectors.kafka.settings import KafkaSettings
 from contracts.canonical import canonical, timestamp
 from contracts.deliveries import Stage, StageReached
 from contracts.records import Record, Statement
-from services.audit.app import SCHEMA, Audit, build
+from services.audit.app import SCHEMA, Audit, build, rebuild
 from services.audit.compare import compare
 from services.audit.writer import Writer
 from services.kernel.follower import Follower
@@ -108,7 +109,8 @@ async def test_a_party_reads_the_timeline_and_others_find_nothing(around: Runtim
         assert [entry["sequence"] for entry in found["entries"]] == [1, 2, 3]
         assert found["entries"][0]["deliveries"][0]["agency"] == QINGPU
         summary = (await justice.exchange(exchange)).json
-        assert summary == {name: value for name, value in found.items() if name != "entries"}
+        own = {"entries", "running", "clocks", "delay"}
+        assert summary == {name: value for name, value in found.items() if name not in own}
         assert [agency["agency"] for agency in summary["moves"]] == [XUHUI]
         for answer in (
             await police.exchange(exchange),
@@ -230,3 +232,71 @@ class _NoConsumer:
     async def start(self) -> None: ...
 
     async def stop(self) -> None: ...
+
+
+async def test_a_timeline_comes_in_every_format(around: Runtime, forwarded: list[Record]) -> None:
+    records = afresh(forwarded)
+    await take_in(around, records, [stage(records[0], QINGPU)])
+    exchange, case = records[0].exchange, quote(CASE, safe="")
+    async with serving("audit", quiet(around)) as url, client(url, JUSTICE) as justice:
+        for name in (exchange, case):
+            plain = await justice.get(f"/v1/timelines/{name}")
+            assert plain.status == 200
+            assert [item["sequence"] for item in plain.json["entries"]] == [1, 2, 3]
+        shapes = {"csv": (b"\xef\xbb\xbfkind", "text/csv"), "xes": (b"<?xml", "application/xml")}
+        for form, (begin, content) in shapes.items():
+            answer = await justice.get(f"/v1/timelines/{exchange}", format=form)
+            assert answer.body.startswith(begin)
+            assert answer.headers["Content-Type"].startswith(content)
+        ocel = await justice.get(f"/v1/timelines/{case}", format="ocel")
+        assert {"objectTypes", "eventTypes", "objects", "events"} <= ocel.json.keys()
+        for language in ("zh", "en"):
+            page = (await justice.get(f"/v1/timelines/{exchange}", format="html", lang=language)).body.decode()
+            assert page.startswith("<!doctype html>")
+            assert "<svg" in page
+            assert "<script" not in page
+        for wrong in ({"format": "pdf"}, {"format": "html", "lang": "fr"}, {"colour": "red"}):
+            assert (await justice.get(f"/v1/timelines/{exchange}", **wrong)).code == "bad-parameter"
+        assert (await justice.get("/v1/timelines/no-such-case")).status == 404
+
+
+async def test_figures_are_for_those_whom_they_concern(around: Runtime, forwarded: list[Record]) -> None:
+    records = afresh(forwarded)
+    await take_in(around, records, [stage(records[0], QINGPU)])
+    period = {"from": "2026-11-01", "to": "2026-11-30"}
+    async with serving("audit", quiet(around)) as url:
+        async with client(url, BUS) as bus:
+            whole = (await bus.get("/v1/indicators", **period)).json
+            assert whole["total"]["opened"] == 1
+            assert {MINHANG, QINGPU, XUHUI} <= {item["agency"] for item in whole["agencies"]}
+            page = await bus.get("/v1/indicators", **period, format="html", lang="en")
+            assert page.headers["Content-Type"].startswith("text/html")
+            for wrong in ({"from": "x", "to": "2026-11-30"}, {"from": "2026-11-02", "to": "2026-11-01"}, {}):
+                assert (await bus.get("/v1/indicators", **wrong)).code == "bad-parameter"
+        async with client(url, JUSTICE) as justice:
+            assert (await justice.get("/v1/indicators", **period)).json["total"] == whole["total"]
+        async with client(url, "310118-sfj") as elsewhere:
+            assert (await elsewhere.get("/v1/indicators", **period)).json["total"]["opened"] == 0
+        async with client(url, XUHUI) as xuhui:
+            own = (await xuhui.get("/v1/indicators", **period)).json
+            assert own["total"] is None
+            assert [item["agency"] for item in own["agencies"]] == [XUHUI]
+            assert own["findings"] == []
+            assert (await xuhui.get("/v1/indicators", **period, agency=QINGPU)).status == 404
+
+
+async def test_a_rebuild_changes_no_answer(around: Runtime, forwarded: list[Record]) -> None:
+    for records in (afresh(forwarded), afresh(forwarded, later=60)):
+        await take_in(around, records, [stage(records[0], QINGPU)])
+    period = {"from": "2026-11-01", "to": "2026-11-30"}
+    asked = [f"/v1/timelines/{quote(CASE, safe='')}", "/v1/exchanges", "/v1/indicators"]
+
+    async def answers(url: str) -> list[bytes]:
+        async with client(url, JUSTICE) as justice:
+            return [(await justice.get(path, **(period if path.endswith("rs") else {}))).body for path in asked]
+
+    standing_still = quiet(replace(around, clock=lambda: TIME + timedelta(days=9)))
+    async with serving("audit", standing_still) as url:
+        before = await answers(url)
+        assert "2 exchanges" in await rebuild(around.settings)
+        assert await answers(url) == before

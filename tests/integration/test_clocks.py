@@ -5,7 +5,7 @@ Copies are delivered by hand, so that each test says what arrived and when.
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,10 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition  # type: ignore[import-untyped]
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete  # type: ignore[import-untyped]
 
 from connectors.errors import KafkaUnavailable
 from connectors.kafka.broker import EmbeddedKafka
 from connectors.kafka.producer import Message, Producer
+from connectors.kafka.progress import Progress
+from connectors.kafka.provision import TopicSpec, ensure
 from connectors.kafka.reader import read_all
 from connectors.kafka.settings import KafkaSettings
 from contracts.calendar import SHANGHAI
@@ -24,7 +28,7 @@ from contracts.canonical import Document
 from contracts.deliveries import StageReached
 from contracts.library import Library
 from contracts.records import Record
-from contracts.topics import DELIVERIES
+from contracts.topics import DELIVERIES, Topic, Topics
 from services.clocks import crier
 from services.clocks.app import SCHEMA, Clocks
 from services.clocks.keeper import Keeper
@@ -145,7 +149,7 @@ class Bus:
 
     async def table(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         async with self.around.pool.connection() as connection:
-            return await (await connection.execute(query, values)).fetchall()  # type: ignore[arg-type]
+            return await (await connection.execute(query, values)).fetchall()
 
     async def kept(self, exchange: str, rule: str) -> datetime:
         """Wait until a clock is kept; when it is due."""
@@ -499,3 +503,38 @@ async def followed(bus: Bus, exchange: str, sequence: int) -> bool:
 async def dump(bus: Bus) -> dict[str, list[tuple[Any, ...]]]:
     tables = ("clocks", "delivered", "positions", "counted")
     return {name: await bus.table(f"SELECT * FROM clocks.{name} AS t WHERE %s ORDER BY t", True) for name in tables}
+
+
+def topics_of(prefix: str) -> Topics:
+    """A bus with one registrar, whose name nobody else uses."""
+    rest = {"title": "", "key": "", "value": "", "producers": (), "consumers": (), "partitions": 2}
+    names = (f"submissions.{prefix}", f"events.{prefix}")
+    return Topics({name: Topic.model_validate({"name": name, **rest}) for name in names})
+
+
+async def delete_all(kafka: KafkaSettings, names: Sequence[str]) -> None:
+    """What retention does after a week."""
+    progress = Progress(kafka)
+    admin = AIOKafkaAdminClient(**kafka.aiokafka())
+    await admin.start()
+    try:
+        ends = await progress.ends(names)
+        await admin.delete_records({TopicPartition(*where): RecordsToDelete(end) for where, end in ends.items()})
+    finally:
+        await admin.close()
+        await progress.stop()
+
+
+async def test_the_watermark_is_not_held_back_by_what_is_no_longer_in_kafka(kafka: KafkaSettings, prefix: str) -> None:
+    """Nobody has read what has run out since, and nobody can any more."""
+    topics, progress = topics_of(prefix), Progress(kafka)
+    ensure(kafka, [TopicSpec(name=name, partitions=2) for name in topics.by_name])
+    async with Producer(kafka) as producer:
+        await producer.send_all([Message(topic=name, key=b"1", value=b"{}") for name in topics.by_name])
+    watermark = Watermark(progress, lambda: topics, lambda: MONDAY)
+    try:
+        assert await watermark.reached(MONDAY) is None
+        await delete_all(kafka, list(topics.by_name))
+        assert await watermark.reached(MONDAY) == MONDAY
+    finally:
+        await progress.stop()
