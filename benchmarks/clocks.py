@@ -16,7 +16,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, LiteralString
 
 import psutil
 import psycopg
@@ -114,7 +114,7 @@ class Meter:
         self._pool = pool
 
     async def measure(
-        self, what: str, clocks: int, doing: Callable[[], Awaitable[None]], query: str, number: int
+        self, what: str, clocks: int, doing: Callable[[], Awaitable[None]], query: LiteralString, number: int
     ) -> Cost:
         """Do something, and wait until a query gives a number."""
         before, began = self._spent(), time.monotonic()
@@ -124,7 +124,7 @@ class Meter:
         seconds, after = time.monotonic() - began, self._spent()
         return Cost(what, clocks, seconds, {name: after[name] - before[name] for name in after})
 
-    async def number(self, query: str) -> int:
+    async def number(self, query: LiteralString) -> int:
         """The one number that a query gives."""
         async with self._pool.connection() as connection:
             row = await (await connection.execute(query)).fetchone()

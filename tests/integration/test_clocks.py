@@ -9,8 +9,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Se
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import pytest
 from aiokafka import TopicPartition  # type: ignore[import-untyped]
@@ -147,7 +148,7 @@ class Bus:
     async def clock(self, exchange: str, rule: str) -> tuple[Any, ...] | None:
         return next((row for row in await self.clocks(exchange) if row[0] == rule), None)
 
-    async def table(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+    async def table(self, query: LiteralString, *values: object) -> list[tuple[Any, ...]]:
         async with self.around.pool.connection() as connection:
             return await (await connection.execute(query, values)).fetchall()
 
@@ -426,7 +427,7 @@ async def test_the_order_is_kept_over_all_exchanges(still: Bus, monkeypatch: pyt
             await eventually(lambda: count(still, "transfers.events", 24))
 
 
-async def count(bus: Bus, table: str, number: int) -> bool:
+async def count(bus: Bus, table: LiteralString, number: int) -> bool:
     return await bus.table(f"SELECT count(*) = %s FROM {table}", number) == [(True,)]
 
 
@@ -484,7 +485,8 @@ async def test_the_tables_are_the_same_when_they_are_made_anew(still: Bus) -> No
         for exchange in (silent, annulled):
             await still.registered(exchange, "sent", "clock_warned", "clock_expired")
         await still.state(QINGPU, "transfer.receipted", annulled, at=DUE)
-        await eventually(lambda: followed(still, annulled, 5))
+        for exchange, sequence in ((silent, 3), (annulled, 5), (moved, 6)):
+            await eventually(partial(followed, still, exchange, sequence))
         await eventually(lambda: nothing_due(still))
     before = await dump(still)
     assert len(before["clocks"]) >= 5
@@ -501,8 +503,12 @@ async def followed(bus: Bus, exchange: str, sequence: int) -> bool:
 
 
 async def dump(bus: Bus) -> dict[str, list[tuple[Any, ...]]]:
-    tables = ("clocks", "delivered", "positions", "counted")
-    return {name: await bus.table(f"SELECT * FROM clocks.{name} AS t WHERE %s ORDER BY t", True) for name in tables}
+    """The tables, without the exchanges that an earlier test has left in Kafka and that this store does not know."""
+    known = "SELECT 1 FROM transfers.events AS e WHERE (e.kind, e.exchange) = (t.kind, t.exchange)"
+    return {
+        name: await bus.table(f"SELECT * FROM clocks.{name} AS t WHERE EXISTS ({known}) AND %s ORDER BY t", True)
+        for name in ("clocks", "delivered", "positions")
+    }
 
 
 def topics_of(prefix: str) -> Topics:
