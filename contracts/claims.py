@@ -16,8 +16,8 @@ from events.fact import Fact
 _Said: TypeAlias = common.ClockWarned | common.ClockExpired | common.ClockRecomputed
 
 
-def disproved(history: History, fact: Fact, rules: Rules, calendars: Calendars) -> str | None:
-    """Why the bus's word about a clock is not true of the history; None where it is.
+def disproved(history: History, fact: Fact, at: datetime, rules: Rules, calendars: Calendars) -> str | None:
+    """Why the bus's word about a clock, accepted at an instant, is not true of the history; None where it is.
 
     A clock that starts by delivery is taken to have started when the fact, or the expiry that it is about, says:
     deliveries are not in the log.
@@ -33,7 +33,7 @@ def disproved(history: History, fact: Fact, rules: Rules, calendars: Calendars) 
         case common.ClockWarned() | common.ClockExpired() | common.ClockRecomputed():
             claimed = replace(history, delivered=_claimed(history, fact))
             item = next((item for item in running(claimed, rules, calendars) if _about(item, fact)), None)
-            return _contradicted(item, fact)
+            return _contradicted(item, fact, at)
         case _:
             return None
 
@@ -80,7 +80,7 @@ def _about(item: Clock, fact: _Said) -> bool:
     return item.key == (fact.rule, fact.started_by, fact.agency or item.agency)
 
 
-def _contradicted(item: Clock | None, fact: _Said) -> str | None:
+def _contradicted(item: Clock | None, fact: _Said, at: datetime) -> str | None:
     """The first of these that speaks against it."""
     name = f"clock {fact.rule} that #{fact.started_by} started"
     if item is None:
@@ -91,6 +91,7 @@ def _contradicted(item: Clock | None, fact: _Said) -> str | None:
         f"the {name} started at {clock(item.started_at)}": fact.started_at not in {None, item.started_at},
         f"the {name} stands still": item.state is ClockState.SUSPENDED,
         f"the {name} is due at {clock(item.due.instant)}, not at {clock(due)}": due != item.due.instant,
+        f"the {name} is not due before {clock(item.due.instant)}": expired and at < item.due.instant,
         f"the expiry of the {name} is registered as #{item.expired}": item.expired is not None and (expired or warned),
         f"the warning of the {name} is registered as #{item.warned}": warned and item.warned_due == due,
     }

@@ -214,10 +214,10 @@ def clocks(history: History, rules: Rules | None = None, calendars: Calendars | 
     law = rules or packaged_rules()
     known = calendars or packaged_calendars()
     found: list[Clock] = []
-    asking: str | None = None
+    asking: Entry | None = None
     for entry in history.entries:
         if entry.fact == "extension_requested":
-            asking = entry.source
+            asking = entry
         found = [_after(item, entry, asking, known) for item in found]
         if not entry.ended:
             found += _started(history, entry, law, known, found)
@@ -280,7 +280,7 @@ def _start_time(history: History, entry: Entry, start: Start, agency: str) -> da
             return history.delivered.get((entry.sequence, agency))
 
 
-def _after(item: Clock, entry: Entry, asking: str | None, calendars: Calendars) -> Clock:
+def _after(item: Clock, entry: Entry, asking: Entry | None, calendars: Calendars) -> Clock:
     """A clock after an entry."""
     said = _heard(item, entry)
     if said is not item or not item.running:
@@ -297,8 +297,8 @@ def _after(item: Clock, entry: Entry, asking: str | None, calendars: Calendars) 
         return replace(item, state=ClockState.SUSPENDED, suspended_at=entry.acceptedtime)
     if fact in rule.resumes and suspended:
         return _resumed(item, entry, calendars.as_of(entry.acceptedtime))
-    granted = entry.fact == "extension_granted" and item.agency == asking
-    return _extended(item, entry, calendars) if granted else item
+    granted = entry.fact == "extension_granted" and asking is not None and item.agency == asking.source
+    return _extended(item, entry, asking, calendars) if granted and asking else item
 
 
 def _heard(item: Clock, entry: Entry) -> Clock:
@@ -345,12 +345,14 @@ def _resumed(item: Clock, entry: Entry, calendar: Calendar) -> Clock:
     )
 
 
-def _extended(item: Clock, entry: Entry, calendars: Calendars) -> Clock:
+def _extended(item: Clock, entry: Entry, asking: Entry, calendars: Calendars) -> Clock:
     last, rule = _date(entry.said.get("new_date")), entry.said.get("rule")
     if last is None or not may_extend(item) or rule not in {None, item.rule.id}:
         return item
     new = min(midnight(last + DAY), latest(item, calendars))
-    over = item.state is ClockState.RUNNING and entry.acceptedtime > item.due.instant
+    # What the rule itself grants, it grants when it is asked: that the bus says so later harms nobody.
+    at = asking.acceptedtime if rule is not None else entry.acceptedtime
+    over = item.state is ClockState.RUNNING and at > item.due.instant
     if over or new <= item.due.instant:
         return item
     moved = _moved(item.due, new, f"extended by #{entry.sequence}")

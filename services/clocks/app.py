@@ -6,6 +6,8 @@ from typing import Final
 from aiohttp import web
 
 from connectors.kafka.progress import Progress
+from connectors.postgres.pool import open_pool
+from contracts.library import Library
 from contracts.topics import DELIVERIES
 from services.clocks.crier import Crier
 from services.clocks.keeper import Keeper
@@ -14,6 +16,7 @@ from services.clocks.watermark import Watermark
 from services.kernel.follower import Follower
 from services.kernel.schema import schema
 from services.kernel.service import Runtime
+from services.kernel.settings import Settings
 
 SCHEMA: Final = schema("clocks", "outbox", "follower")
 
@@ -22,7 +25,7 @@ class Clocks:
     """The legal clocks as a service."""
 
     def __init__(self, runtime: Runtime) -> None:
-        self._keeper = Keeper(runtime)
+        self._keeper = Keeper(runtime.pool, runtime.library, runtime.settings)
         topics = [*runtime.library.current().topics.events(), DELIVERIES]
         self._follower = Follower(runtime, "clocks", self._keeper, topics, hop=3)
         self._consumer = self._follower.consumer()
@@ -55,6 +58,14 @@ class Clocks:
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """None of its own: timelines show the clocks."""
         return ()
+
+
+async def rebuild(settings: Settings) -> str:
+    """Count all clocks anew from what is registered and delivered; what was done, in words."""
+    library = Library(settings.contracts, calendar_file=settings.calendar)
+    async with open_pool(settings.postgres, size=2, name="liandong clock rebuild") as pool:
+        exchanges = await Keeper(pool, library, settings).rebuild()
+    return f"clocks of {exchanges} exchanges counted anew"
 
 
 def build(runtime: Runtime) -> Clocks:

@@ -9,10 +9,11 @@ from connectors.kafka.consume import Record as KafkaRecord
 from connectors.postgres.pool import Connection, Pool
 from contracts.clocks import Clock, History
 from contracts.deliveries import StageReached
+from contracts.library import Library
 from contracts.records import Record
 from contracts.topics import DELIVERIES
 from services.clocks.words import Law, Sheet, Timing, sheet
-from services.kernel.service import Runtime
+from services.kernel.settings import Settings
 from services.kernel.stages import all_stages
 from services.kernel.store import ExchangeKey, Store
 
@@ -22,15 +23,16 @@ _PAGE: Final = 500
 class Keeper:
     """Keeps the clocks up to what is registered (`services.kernel.follower.Applier`)."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-        self._timing = Timing(runtime.settings.clock_grace, runtime.settings.clock_tolerance)
+    def __init__(self, pool: Pool, library: Library, settings: Settings) -> None:
+        self._pool = pool
+        self._library = library
+        self._timing = Timing(settings.clock_grace, settings.clock_tolerance)
         self.changed = _nothing
 
     @property
     def law(self) -> Law:
         """What clocks are counted by now."""
-        contracts = self._runtime.library.current()
+        contracts = self._library.current()
         return Law(contracts.rules, contracts.calendars, self._timing)
 
     async def apply(self, connection: Connection, records: Sequence[Record], others: Sequence[KafkaRecord]) -> None:
@@ -90,19 +92,19 @@ class Keeper:
 
     async def recount(self, law: str) -> bool:
         """Count again what runs, if it was last counted by a law of another digest; whether that was so."""
-        async with self._runtime.pool.connection() as connection:
+        async with self._pool.connection() as connection:
             row = await (await connection.execute(_COUNTED)).fetchone()
         if row == (law,):
             return False
         await self._refresh_running()
-        async with self._runtime.pool.connection() as connection:
+        async with self._pool.connection() as connection:
             await connection.execute(_NOW_COUNTED, (law,))
         return True
 
     async def _refresh_running(self) -> None:
         after: ExchangeKey = ("", "00000000-0000-0000-0000-000000000000")
         while True:
-            async with self._runtime.pool.connection() as connection:
+            async with self._pool.connection() as connection:
                 rows = await (await connection.execute(_WITH_RUNNING, (*after, _PAGE))).fetchall()
                 keys: list[ExchangeKey] = [(kind, exchange) for kind, exchange in rows]
                 await self.refresh(connection, keys)
@@ -111,33 +113,34 @@ class Keeper:
                 return
             after = keys[-1]
 
-    async def rebuild(self) -> None:
-        """Forget everything, and read registrars' stores and stored stages anew. Nothing else may run meanwhile."""
-        pool = self._runtime.pool
-        async with pool.connection() as connection:
-            await connection.execute(_FORGET)
-        async for stages in all_stages(pool):
-            async with pool.connection() as connection:
-                await _add_delivered(connection, [stage for stage in stages if stage.stage == "delivered"])
-        law = self.law
-        for topic in self._runtime.library.current().topics.events():
-            await self._rebuild_from(topic.split(".", 1)[1], pool)
-        async with pool.connection() as connection:
-            await connection.execute(_NOW_COUNTED, (law.digest,))
+    async def rebuild(self) -> int:
+        """Count all clocks anew from the registrars' stores and the stored stages; of how many exchanges.
 
-    async def _rebuild_from(self, registrar: str, pool: Pool) -> None:
+        Whoever follows or speaks of clocks meanwhile waits.
+        """
+        exchanges = 0
+        async with self._pool.connection() as connection:
+            await connection.execute(_FORGET)
+            async for stages in all_stages(self._pool):
+                await _add_delivered(connection, [stage for stage in stages if stage.stage == "delivered"])
+            for topic in self._library.current().topics.events():
+                exchanges += await self._rebuild_from(connection, topic.split(".", 1)[1])
+            await connection.execute(_NOW_COUNTED, (self.law.digest,))
+        return exchanges
+
+    async def _rebuild_from(self, connection: Connection, registrar: str) -> int:
         last: dict[ExchangeKey, int] = {}
-        async for record in Store(registrar, pool).all_records():
+        async for record in Store(registrar, self._pool).all_records():
             last[record.kind, record.exchange] = record.sequence
         keys = sorted(last)
         for place in range(0, len(keys), _PAGE):
             page = keys[place : place + _PAGE]
-            async with pool.connection() as connection:
-                await connection.execute(_POSITIONS, (*_columns(page), [last[key] for key in page]))
-                await self.refresh(connection, page)
+            await connection.execute(_POSITIONS, (*_columns(page), [last[key] for key in page]))
+            await self.refresh(connection, page)
+        return len(keys)
 
     async def _records(self, keys: Sequence[ExchangeKey]) -> Mapping[ExchangeKey, Sequence[Record]]:
-        topics = self._runtime.library.current().topics
+        topics = self._library.current().topics
         by_registrar: dict[str, list[ExchangeKey]] = defaultdict(list)
         for key in keys:
             registrar = topics.registrar_of(key[0])
@@ -145,7 +148,7 @@ class Keeper:
                 by_registrar[registrar].append(key)
         found: dict[ExchangeKey, Sequence[Record]] = {}
         for registrar, own in by_registrar.items():
-            found |= await Store(registrar, self._runtime.pool).exchanges(own)
+            found |= await Store(registrar, self._pool).exchanges(own)
         return found
 
 
@@ -249,8 +252,9 @@ _NOW_COUNTED: Final = """
     INSERT INTO clocks.counted (law) VALUES (%s) ON CONFLICT (one) DO UPDATE SET law = EXCLUDED.law
 """
 
+# In the order in which a follower and a crier lock them, so that each is waited for and none waits for another.
 _FORGET: Final = (
-    "TRUNCATE clocks.clocks, clocks.delivered, clocks.said, clocks.positions, clocks.stopped, clocks.counted"
+    "TRUNCATE clocks.positions, clocks.stopped, clocks.clocks, clocks.delivered, clocks.said, clocks.counted"
 )
 
 _POSITIONS: Final = """

@@ -482,10 +482,12 @@ def _clocks(state: State, event: Event, context: Context) -> Rejection | None:
         case common.ExtensionRequested(new_date=last):
             return _extendable(state, event.envelope.source, last, None, context)
         case common.ExtensionGranted(new_date=last, rule=rule):
-            return _extendable(state, state.extension or "", last, rule, context)
+            asked = next((item for item in reversed(context.entries) if item.fact == "extension_requested"), None)
+            when = replace(context, acceptedtime=asked.acceptedtime) if asked and rule else context
+            return _extendable(state, state.extension or "", last, rule, when)
         case fact:
             history, contracts = History(state.kind, context.entries), context.contracts
-            why = disproved(history, fact, contracts.rules, contracts.calendars)
+            why = disproved(history, fact, context.acceptedtime, contracts.rules, contracts.calendars)
             return Rejection("clock-disproved", why, {"sequence": state.sequence}) if why else None
 
 

@@ -490,7 +490,7 @@ async def test_the_tables_are_the_same_when_they_are_made_anew(still: Bus) -> No
         await eventually(lambda: nothing_due(still))
     before = await dump(still)
     assert len(before["clocks"]) >= 5
-    await Keeper(still.around).rebuild()
+    await Keeper(still.around.pool, still.around.library, still.around.settings).rebuild()
     assert await dump(still) == before
     async with run(registrar(still), Clocks(still.around)):
         await eventually(lambda: nothing_due(still))

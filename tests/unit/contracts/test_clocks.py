@@ -364,6 +364,14 @@ def test_an_extension_goes_no_further_than_the_rule_lets_it() -> None:
     assert f"{only(history, without).due.instant:%m-%d}" == "01-01"
 
 
+def test_what_the_rule_grants_it_grants_when_it_is_asked_however_late_the_bus_says_so() -> None:
+    by_rule: dict[str, Any] = {"extends": {"most": 1, "by": "rule", "limit": {"amount": 5, "unit": "days"}}}
+    asked = entry("extension_requested", "06-04 23:00", said={"new_date": "2026-06-07"})
+    granted = entry("extension_granted", "06-06 10:00", BUS, said={"new_date": "2026-06-07", "rule": "X"})
+    item = only(told(entry("receipted", "06-01 09:00"), asked, granted), law("3 days", **by_rule))
+    assert (ends(item), item.extensions) == ("06-08 00:00", (3,))
+
+
 @pytest.mark.parametrize(
     ("others", "entries"),
     [

@@ -1,5 +1,6 @@
 """涉嫌犯罪案件移送: given what is registered, when an agency states a fact, then …"""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -70,7 +71,7 @@ def test_what_is_said_later_about_what_stayed_inside_stays_inside() -> None:
     play = referral(REPORTED, APPROVED, SENT)
     assert play.when(MINHANG, "common.corrected", corrects=1).audience == ("sender", "supervisor")
     assert play.when(MINHANG, "common.correction_withdrawn", correction=4).audience == ("sender", "supervisor")
-    early = referral(REPORTED)
+    early = referral(REPORTED).wait(timedelta(days=10))
     told = early.when(BUS, "common.clock_expired", **early.about("RX-02"))
     assert told.audience == ("sender", "supervisor")
     assert play.when(MINHANG, "common.corrected", corrects=3).audience is None

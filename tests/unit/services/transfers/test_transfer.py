@@ -307,6 +307,8 @@ def test_only_its_author_corrects_a_fact_also_after_the_end() -> None:
 def test_the_bus_records_silence_and_nobody_else_does() -> None:
     play = transfer(SENT)
     told = play.about("TR-01")
+    assert play.when(BUS, "common.clock_expired", **told).code == "clock-disproved", "it is not due yet"
+    play.wait(timedelta(days=5))
     assert play.when(QINGPU, "common.clock_expired", **told).code == "not-your-move"
     assert isinstance(play.fork().when(BUS, "common.clock_expired", **told), Registration)
     play.given((BUS, "common.clock_warned", told), (BUS, "common.clock_expired", told))
@@ -332,8 +334,9 @@ def test_an_expiry_of_what_was_done_is_refused() -> None:
 
 
 def test_an_expiry_that_an_act_in_time_made_void_is_annulled_once() -> None:
-    play = transfer(SENT)
-    play.given((BUS, "common.clock_expired", play.about("TR-01")), RECEIPTED)
+    play = transfer(SENT).wait(timedelta(days=5))
+    play.given((BUS, "common.clock_expired", play.about("TR-01")))
+    play.wait(timedelta(days=-5)).given(RECEIPTED)
     void: dict[str, Any] = {"expiry": 2, "act": 3, "reason": "accepted in time"}
     other: dict[str, Any] = {**void, "act": 2}
     assert play.when(BUS, "common.clock_expiry_annulled", **other).code == "clock-disproved"
