@@ -49,13 +49,19 @@ class Beat:
         while True:
             if self._able():
                 try:
-                    await self.beat(datetime.now(UTC))
+                    await self.beat(await self._database_time())
                 except Exception as error:  # noqa: BLE001, the next beat tries again, and finds the gap
                     log.warning("no beat", reason=repr(error))
             await asyncio.sleep(_EVERY)
 
+    async def _database_time(self) -> datetime:
+        """The database's clock: those of two gateways may differ by more than an outage lasts."""
+        async with self._runtime.pool.connection() as connection:
+            row = await (await connection.execute("SELECT clock_timestamp()")).fetchone()
+        return row[0] if row else datetime.now(UTC)
+
     async def beat(self, now: datetime) -> Outage | None:
-        """One beat at a real instant; the outage that it ends, if it ends one."""
+        """One beat at an instant of the clock that all gateways share; the outage that it ends, if it ends one."""
         legal, bus = self._runtime.clock(), self._runtime.settings.bus
         outage = None
         async with self._runtime.pool.connection() as connection:
@@ -73,6 +79,7 @@ class Beat:
 _LAST: Final = "SELECT real_at, legal_at FROM gateway.beats FOR UPDATE"
 
 _MOVE: Final = """
-    INSERT INTO gateway.beats (real_at, legal_at) VALUES (%s, %s)
-    ON CONFLICT (one) DO UPDATE SET (real_at, legal_at) = (EXCLUDED.real_at, EXCLUDED.legal_at)
+    INSERT INTO gateway.beats AS beats (real_at, legal_at) VALUES (%s, %s)
+    ON CONFLICT (one) DO UPDATE SET (real_at, legal_at) =
+        (greatest(beats.real_at, EXCLUDED.real_at), greatest(beats.legal_at, EXCLUDED.legal_at))
 """

@@ -136,3 +136,13 @@ async def test_an_outage_that_could_not_be_published_is_told_with_the_next_beat(
     assert await rig.told() == []
     assert await rig.beat().beat(REAL + OUTAGE + SECOND) is None
     assert len(await rig.told()) == 1
+
+
+async def test_a_gateway_whose_clock_is_behind_makes_no_outage(rig: Rig) -> None:
+    beat = rig.beat()
+    await beat.beat(REAL)
+    rig.legal.now = LEGAL - 40 * SECOND
+    assert await beat.beat(REAL - 40 * SECOND) is None
+    rig.legal.now = LEGAL + SECOND
+    assert await beat.beat(REAL + SECOND) is None
+    assert await rig.told() == []
