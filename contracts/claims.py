@@ -7,9 +7,9 @@ from typing import TypeAlias
 
 from contracts.calendar import Calendars
 from contracts.canonical import instant
-from contracts.clocks import Clock, ClockState, Delivered, History, clocks, latest, may_extend, running
+from contracts.clocks import Clock, ClockState, Delivered, History, clocks, latest, may_extend, named_day, running
 from contracts.counting import DAY, clock, midnight
-from contracts.rules import Rules
+from contracts.rules import By, Rules
 from events import common
 from events.fact import Fact
 
@@ -25,10 +25,9 @@ def disproved(history: History, fact: Fact, at: datetime, rules: Rules, calendar
     match fact:
         case common.ClockExpiryAnnulled(expiry=expiry, act=act):
             started = _told(history, expiry)
-            stands = any(
-                item.expired == expiry and item.stopped_by == act and item.to_annul
-                for item in clocks(replace(history, delivered=started), rules, calendars)
-            )
+            found = clocks(replace(history, delivered=started), rules, calendars)
+            void = [item.unfounded for item in found if item.unfounded is not None]
+            stands = any((item.expiry, item.act) == (expiry, act) for item in void)
             return None if stands else f"no act {act}, accepted in time, makes expiry {expiry} void"
         case common.ClockWarned() | common.ClockExpired() | common.ClockRecomputed():
             claimed = replace(history, delivered=_claimed(history, fact))
@@ -41,18 +40,34 @@ def disproved(history: History, fact: Fact, at: datetime, rules: Rules, calendar
 def not_extendable(
     own: Sequence[Clock], last: date, rule: str | None, at: datetime, calendars: Calendars
 ) -> str | None:
-    """Why none of an agency's running clocks can be extended, at this instant, to the end of that day; or None."""
-    able = [item for item in own if may_extend(item) and rule in {None, item.rule.id} and item.due.instant >= at]
+    """Why none of an agency's running clocks can be extended, at this instant, to the end of that day; or None.
+
+    Of a clock that starts by delivery the log does not say when that was: the other side judges.
+    """
+    if named_day(last) is None:
+        return f"{last} is no day of this time"
+    able = [item for item in own if may_extend(item) and rule in {None, item.rule.id} and _in_time(item, at)]
     if not able:
         names = ", ".join(f"{item.rule.id} due {clock(item.due.instant)}" for item in own) or "none"
         return f"none of its clocks can be extended (any more); those that run: {names}"
-    new = midnight(last + DAY)
-    soonest, furthest = min(item.due.instant for item in able), max(latest(item, calendars) for item in able)
+    if any(_by_delivery(item) for item in able):
+        return None
+    new, bounds = midnight(last + DAY), [latest(item, calendars.as_of(at)) for item in able]
+    soonest = min(item.due.instant for item in able)
     if new <= soonest:
         return f"{last} is not later than what is due already, {clock(soonest)}"
-    if new > furthest:
+    furthest = max((bound for bound in bounds if bound is not None), default=new)
+    if new > furthest and None not in bounds:
         return f"{last} is later than the rule allows, {clock(furthest)}"
     return None
+
+
+def _in_time(item: Clock, at: datetime) -> bool:
+    return item.state is ClockState.SUSPENDED or item.due.instant >= at or _by_delivery(item)
+
+
+def _by_delivery(item: Clock) -> bool:
+    return item.by is By.DELIVERED
 
 
 def _claimed(history: History, fact: _Said) -> Delivered:

@@ -25,11 +25,12 @@ from contracts.records import Record
 from contracts.rules import By, Rule, Rules, Start
 from contracts.rules import packaged as packaged_rules
 
-_COMMON: Final = "cn.liandong.common."
+_ABOUT_CLOCKS: Final = ("cn.liandong.common.clock_", "cn.liandong.common.extension_")
 _DATED: Final = re.compile(r"\d{4}-\d\d-\d\d(?:T\S{5,30})?$")
 _SAID_AT_MOST: Final = 200
 
-_END_OF_TIME: Final = timedelta(days=3660)
+_YEARS: Final = range(2000, 3000)
+"""Those in which a named day can lie; another is a slip of the pen, and no day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,9 @@ class Due:
     @property
     def trace(self) -> list[str]:
         """The count, step by step, for people."""
-        start, end = clock(self.started_at), clock(self.instant)
+        end = clock(self.instant)
         return [
-            f"{start}  {self.rule.id} {self.rule.title_zh}: starts",
+            f"{self.started_at:%Y-%m-%d %H:%M}  {self.rule.id} {self.rule.title_zh}: starts",
             *map(str, self.steps),
             *(f"{end}  provisional: the calendar of {year} is not announced yet" for year in self.provisional),
         ]
@@ -115,7 +116,7 @@ class Entry:
             recordedtime=instant(event["recordedtime"]),
             ended=standing.ended,
             parties={code: party.role for code, party in standing.parties.items()},
-            said=_said(data, whole=str(event["type"]).startswith(_COMMON)) if isinstance(data, dict) else {},
+            said=_said(str(event["type"]), data) if isinstance(data, dict) else {},
         )
 
 
@@ -159,6 +160,8 @@ class Clock:
     """One clock of an exchange. `warned`, `expired`, `annulled`: sequences of what the bus has said about it.
 
     `warned_due`: for which due instant it was warned. `extensions`, `recomputed`: sequences of the facts that moved it.
+    `unfounded`: an expiry on record, and the act, accepted in time, that has made it void; until it is annulled.
+    `by`: which time of the fact started it. `agreed`: its last day was agreed, not counted.
     """
 
     rule: Rule
@@ -178,6 +181,9 @@ class Clock:
     warned_due: datetime | None = None
     expired: int | None = None
     annulled: int | None = None
+    unfounded: "Unfounded | None" = None
+    by: By = By.ACCEPTED
+    agreed: bool = False
 
     @property
     def key(self) -> Key:
@@ -196,17 +202,18 @@ class Clock:
 
     def overdue(self, at: datetime) -> timedelta:
         """By how much the duty was late when it was done or fell away, or is late at the instant; zero if not."""
-        if self.state is ClockState.SUSPENDED:
+        if self.state is ClockState.MET or self.suspended_at is not None:
             return timedelta()
         return max(timedelta(), (self.stopped_at or at) - self.due.instant)
 
-    @property
-    def to_annul(self) -> bool:
-        """Whether an expiry stands on record that an act accepted in time has made void."""
-        in_time = self.stopped_at is not None and (
-            self.state is ClockState.MET or (self.state is ClockState.VOID and self.stopped_at <= self.due.instant)
-        )
-        return in_time and self.expired is not None and self.annulled is None
+
+@dataclass(frozen=True, slots=True)
+class Unfounded:
+    """An expiry that is void: its sequence, and the act that was accepted, in time, at an instant."""
+
+    expiry: int
+    act: int
+    at: datetime
 
 
 def clocks(history: History, rules: Rules | None = None, calendars: Calendars | None = None) -> tuple[Clock, ...]:
@@ -214,13 +221,18 @@ def clocks(history: History, rules: Rules | None = None, calendars: Calendars | 
     law = rules or packaged_rules()
     known = calendars or packaged_calendars()
     found: list[Clock] = []
+    live: list[int] = []
     asking: Entry | None = None
     for entry in history.entries:
         if entry.fact == "extension_requested":
             asking = entry
-        found = [_after(item, entry, asking, known) for item in found]
+        for place in live:
+            found[place] = _after(found[place], entry, asking, known)
+        live = [place for place in live if found[place].running or found[place].unfounded]
         if not entry.ended:
-            found += _started(history, entry, law, known, found)
+            begun = [*_started(history, entry, law, known, [found[place] for place in live])]
+            live += range(len(found), len(found) + len(begun))
+            found += begun
     return tuple(found)
 
 
@@ -230,30 +242,35 @@ def running(history: History, rules: Rules | None = None, calendars: Calendars |
 
 
 def recounted(item: Clock, calendars: Calendars) -> Due | None:
-    """The due date of a running clock by the newest calendar, where that is another one."""
-    if item.state is not ClockState.RUNNING or item.rule.limit is None or item.extensions or item.suspensions:
+    """The due date of a running clock by the newest calendar, where that is another one.
+
+    A clock that expired stays as it was, and so does one whose day was named, by agreement or extension.
+    """
+    limit, newest = item.rule.limit, calendars.newest()
+    if item.state is not ClockState.RUNNING or limit is None or item.extensions or item.expired is not None:
         return None
-    if item.expired is not None or len(item.due.steps) == 1:
+    if item.agreed:
         return None
-    again = due_by(item.rule, item.started_at, calendars.newest())
+    again = due_by(item.rule, item.started_at, newest)
+    for begun, resumed in item.suspensions:
+        again = _later(again, begun, resumed, newest)
     return again if again.instant != item.due.instant else None
 
 
 def _started(
-    history: History, entry: Entry, rules: Rules, calendars: Calendars, found: Sequence[Clock]
+    history: History, entry: Entry, rules: Rules, calendars: Calendars, live: Sequence[Clock]
 ) -> Iterator[Clock]:
-    for rule in rules.started_by(history.kind, entry.fact):
-        start = next(start for start in rule.starts if start.fact == entry.fact)
-        for agency in (code for code, role in sorted(entry.parties.items()) if role == rule.duty):
+    for versions in _by_id(rules.started_by(history.kind, entry.fact)):
+        start = next(start for start in versions[0].starts if start.fact == entry.fact)
+        for agency in (code for code, role in sorted(entry.parties.items()) if role == versions[0].duty):
+            if any(item.running and item.rule.id == versions[0].id and item.agency == agency for item in live):
+                continue
             at = _start_time(history, entry, start, agency)
-            if at is None or not rule.valid(at.astimezone(SHANGHAI).date()):
+            rule = _version(versions, at, entry.acceptedtime) if at else None
+            agreed = _agreed(rule, entry, at) if rule and at else None
+            if rule is None or at is None or (agreed is None and rule.limit is None):
                 continue
-            if any(item.running and item.rule.id == rule.id and item.agency == agency for item in found):
-                continue
-            agreed = _date(entry.said.get(rule.agreed)) if rule.agreed else None
-            if agreed is None and rule.limit is None:
-                continue
-            counted = due_by(rule, at, calendars.as_of(at), agreed)
+            counted = _known_by_now(due_by(rule, at, calendars.as_of(at), agreed), calendars.newest())
             yield Clock(
                 rule=rule,
                 agency=agency,
@@ -261,7 +278,36 @@ def _started(
                 started_at=counted.started_at,
                 due=counted,
                 original=counted.instant,
+                by=start.by,
+                agreed=agreed is not None,
             )
+
+
+def _by_id(rules: Sequence[Rule]) -> list[list[Rule]]:
+    found: dict[str, list[Rule]] = {}
+    for rule in rules:
+        found.setdefault(rule.id, []).append(rule)
+    return list(found.values())
+
+
+def _version(versions: Sequence[Rule], start: datetime, accepted: datetime) -> Rule | None:
+    """The version in force when a clock starts; a start said to be before the law frees nobody from it."""
+    days = [at.astimezone(SHANGHAI).date() for at in (start, accepted)]
+    return next((rule for day in days for rule in versions if rule.valid(day)), None)
+
+
+def _agreed(rule: Rule, entry: Entry, at: datetime) -> date | None:
+    """The agreed last day. One that is over when the clock starts is not agreed."""
+    day = named_day(entry.said.get(rule.agreed)) if rule.agreed else None
+    return day if day is not None and day > at.astimezone(SHANGHAI).date() else None
+
+
+def _known_by_now(due: Due, newest: Calendar) -> Due:
+    """A date that was provisional is not any more where the notice, once it was out, has confirmed it."""
+    if not due.provisional:
+        return due
+    again = due_by(due.rule, due.started_at, newest)
+    return replace(due, provisional=again.provisional) if again.instant == due.instant else due
 
 
 def _start_time(history: History, entry: Entry, start: Start, agency: str) -> datetime | None:
@@ -294,9 +340,10 @@ def _after(item: Clock, entry: Entry, asking: Entry | None, calendars: Calendars
     if relieved or fact in rule.stops:
         return _stopped(item, entry, ClockState.VOID)
     if fact in rule.suspends and not suspended and entry.acceptedtime <= item.due.instant:
-        return replace(item, state=ClockState.SUSPENDED, suspended_at=entry.acceptedtime)
+        since = max(entry.acceptedtime, item.started_at)
+        return replace(_cleared(item, entry), state=ClockState.SUSPENDED, suspended_at=since)
     if fact in rule.resumes and suspended:
-        return _resumed(item, entry, calendars.as_of(entry.acceptedtime))
+        return _resumed(item, entry, calendars)
     granted = entry.fact == "extension_granted" and asking is not None and item.agency == asking.source
     return _extended(item, entry, asking, calendars) if granted and asking else item
 
@@ -305,51 +352,68 @@ def _heard(item: Clock, entry: Entry) -> Clock:
     """What the bus says about this clock."""
     said = entry.said
     if entry.fact == "clock_expiry_annulled":
-        return replace(item, annulled=entry.sequence) if said.get("expiry") == item.expired is not None else item
+        mine = item.unfounded is not None and said.get("expiry") == item.unfounded.expiry
+        return replace(item, annulled=entry.sequence, unfounded=None) if mine else item
     if entry.fact not in {"clock_warned", "clock_expired", "clock_recomputed"}:
         return item
     named = (said.get("rule"), said.get("started_by"), said.get("agency", item.agency))
+    due = _stated(said.get("due"))
     if named != item.key or not item.running:
         return item
     match entry.fact:
-        case "clock_warned":
-            return replace(item, warned=entry.sequence, warned_due=instant(said["due"]))
         case "clock_expired":
             return replace(item, expired=entry.sequence)
+        case "clock_warned":
+            return replace(item, warned=entry.sequence, warned_due=due)
         case _:
-            moved = _moved(item.due, instant(said["due"]), f"counted again by calendar {said['calendar']}")
+            moved = _moved(item.due, due or item.due.instant, f"counted again by calendar {said.get('calendar')}")
             provisional = tuple(map(int, str(said.get("provisional", "")).split()))
-            return replace(
-                item, due=replace(moved, provisional=provisional), recomputed=(*item.recomputed, entry.sequence)
-            )
+            moves = (*item.recomputed, entry.sequence)
+            return replace(item, due=replace(moved, provisional=provisional), recomputed=moves)
 
 
 def _stopped(item: Clock, entry: Entry, state: ClockState) -> Clock:
-    return replace(item, state=state, stopped_by=entry.sequence, stopped_at=entry.acceptedtime)
+    stopped = replace(item, state=state, stopped_by=entry.sequence, stopped_at=entry.acceptedtime)
+    in_time = state is ClockState.MET or (state is ClockState.VOID and entry.acceptedtime <= item.due.instant)
+    if not in_time or item.expired is None:
+        return stopped
+    return replace(stopped, unfounded=Unfounded(item.expired, entry.sequence, entry.acceptedtime))
 
 
-def _resumed(item: Clock, entry: Entry, calendar: Calendar) -> Clock:
+def _cleared(item: Clock, entry: Entry) -> Clock:
+    """A clock that goes on by an act accepted in time, although its expiry was said before."""
+    if item.expired is None:
+        return item
+    return replace(item, unfounded=Unfounded(item.expired, entry.sequence, entry.acceptedtime), expired=None)
+
+
+def _resumed(item: Clock, entry: Entry, calendars: Calendars) -> Clock:
     begun = item.suspended_at or entry.acceptedtime
     again = max(begun, entry.acceptedtime)
-    unit = item.rule.limit.unit if item.rule.limit else Unit.DAYS
-    steps = [*item.due.steps, postponed(item.due.instant, unit, begun, again, calendar)]
-    if item.rule.roll:
+    due = _later(item.due, begun, again, calendars.as_of(entry.acceptedtime))
+    spans = (*item.suspensions, (begun, again))
+    return replace(item, state=ClockState.RUNNING, suspended_at=None, suspensions=spans, due=due)
+
+
+def _later(due: Due, begun: datetime, again: datetime, calendar: Calendar) -> Due:
+    """What is due after it stood still: the period itself goes on later, and then may roll."""
+    rule = due.rule
+    steps = list(due.steps)
+    while steps[-1].rolls:
+        steps.pop()
+    steps.append(postponed(steps[-1].to, rule.limit.unit if rule.limit else Unit.DAYS, begun, again, calendar))
+    if rule.roll:
         steps += rolled(steps[-1].to, calendar)
-    provisional = _provisional(item.rule, item.started_at, steps, calendar, None)
-    return replace(
-        item,
-        state=ClockState.RUNNING,
-        suspended_at=None,
-        suspensions=(*item.suspensions, (begun, again)),
-        due=replace(item.due, steps=tuple(steps), instant=steps[-1].to, provisional=provisional),
-    )
+    provisional = _provisional(rule, due.started_at, steps, calendar, None)
+    return replace(due, steps=tuple(steps), instant=steps[-1].to, provisional=provisional)
 
 
 def _extended(item: Clock, entry: Entry, asking: Entry, calendars: Calendars) -> Clock:
-    last, rule = _date(entry.said.get("new_date")), entry.said.get("rule")
+    last, rule = named_day(entry.said.get("new_date")), entry.said.get("rule")
     if last is None or not may_extend(item) or rule not in {None, item.rule.id}:
         return item
-    new = min(midnight(last + DAY), latest(item, calendars))
+    furthest = latest(item, calendars.as_of(entry.acceptedtime))
+    new = min(midnight(last + DAY), furthest or midnight(last + DAY))
     # What the rule itself grants, it grants when it is asked: that the bus says so later harms nobody.
     at = asking.acceptedtime if rule is not None else entry.acceptedtime
     over = item.state is ClockState.RUNNING and at > item.due.instant
@@ -357,7 +421,8 @@ def _extended(item: Clock, entry: Entry, asking: Entry, calendars: Calendars) ->
         return item
     moved = _moved(item.due, new, f"extended by #{entry.sequence}")
     # The day was named, not counted.
-    return replace(item, due=replace(moved, provisional=()), extensions=(*item.extensions, entry.sequence))
+    due = replace(moved, provisional=())
+    return replace(_cleared(item, entry), due=due, extensions=(*item.extensions, entry.sequence))
 
 
 def may_extend(item: Clock) -> bool:
@@ -366,13 +431,14 @@ def may_extend(item: Clock) -> bool:
     return extends is not None and len(item.extensions) < extends.most
 
 
-def latest(item: Clock, calendars: Calendars) -> datetime:
-    """The last instant to which a clock may be extended."""
+def latest(item: Clock, calendar: Calendar) -> datetime | None:
+    """The last instant to which a clock may be extended, counted from the period's own end; None: no bound."""
     extends = item.rule.extends
     if extends is None or extends.limit is None:
-        return item.due.instant + _END_OF_TIME
-    limit, last = extends.limit, item.due.instant - timedelta(microseconds=1)
-    return count(last, limit.amount, limit.unit, calendars.newest(), roll=item.rule.roll)[-1].to
+        return None
+    own = next((step.to for step in reversed(item.due.steps) if not step.rolls), item.due.instant)
+    limit, last = extends.limit, own - timedelta(microseconds=1)
+    return count(last, limit.amount, limit.unit, calendar, roll=item.rule.roll)[-1].to
 
 
 def _moved(old: Due, new: datetime, why: str) -> Due:
@@ -396,15 +462,16 @@ def _provisional(
     if not rule.roll and rule.limit.unit is not Unit.WORKING_DAYS:
         return ()
     # A period of working days asks for each of its days, another one only for those at its end.
-    last = (steps[-1].to - DAY).date()
+    # The last days of December may rest by the notice for the year after.
+    last = (steps[-1].to + 6 * DAY).date()
     ends = [(step.to - DAY).date() for step in steps[-2:]]
     first = start.date() if rule.limit.unit is Unit.WORKING_DAYS else min(ends)
     return tuple(year for year in range(first.year, last.year + 1) if calendar.provisional(year))
 
 
-def _said(data: Mapping[str, JsonValue], *, whole: bool) -> dict[str, str | int | bool]:
-    """The dates that a fact of a kind states; of a common fact whatever is short."""
-    if whole:
+def _said(type_: str, data: Mapping[str, JsonValue]) -> dict[str, str | int | bool]:
+    """What clocks hear: of what is said about clocks and extensions whatever is short, of another fact its days."""
+    if type_.startswith(_ABOUT_CLOCKS):
         return {
             name: value
             for name, value in data.items()
@@ -413,19 +480,22 @@ def _said(data: Mapping[str, JsonValue], *, whole: bool) -> dict[str, str | int 
     return {name: value for name, value in data.items() if isinstance(value, str) and _DATED.match(value)}
 
 
+def named_day(value: object) -> date | None:
+    """A day that somebody named, as it stands in a fact; None if it is none, or of another millennium."""
+    try:
+        day = date.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return day if day.year in _YEARS else None
+
+
 def _stated(value: object) -> datetime | None:
     """A stated instant, or 0:00 of a stated day."""
-    day = _date(value)
+    day = named_day(value)
     if day is not None:
         return midnight(day)
     try:
-        return instant(str(value))
+        at = instant(str(value))
     except ValueError:
         return None
-
-
-def _date(value: object) -> date | None:
-    try:
-        return date.fromisoformat(str(value))
-    except ValueError:
-        return None
+    return at if at.year in _YEARS else None

@@ -32,11 +32,12 @@ UNITS_ZH: Final = {Unit.HOURS: "小时", Unit.DAYS: "日", Unit.WORKING_DAYS: "�
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a count: how far it went, where it got to, and why."""
+    """One step of a count: how far it went, where it got to, and why. `rolls`: over rest days at the end."""
 
     length: timedelta
     to: datetime
     why: str
+    rolls: bool = False
 
     def __str__(self) -> str:
         return f"{clock(self.to)}  {self.why}"
@@ -50,9 +51,8 @@ def count(start: datetime, amount: int, unit: Unit, calendar: Calendar, *, roll:
 
 
 def until(start: datetime, last: date, why: str) -> Step:
-    """The one step to the end of an agreed day; a day that is over when it is agreed ends at the start."""
-    begin = start.astimezone(SHANGHAI)
-    end = max(begin, midnight(last + DAY))
+    """The one step to the end of an agreed day, which is later than that of the start."""
+    begin, end = start.astimezone(SHANGHAI), midnight(last + DAY)
     return Step(end - begin, end, why)
 
 
@@ -82,7 +82,8 @@ def rolled(end: datetime, calendar: Calendar) -> tuple[Step, ...]:
     if day == last:
         return ()
     to = midnight(day + DAY)
-    return (Step(to - end, to, f"{last} is no working day ({calendar.why(last)}): the period ends on {day}"),)
+    why = f"{last} is no working day ({calendar.why(last)}): the period ends on {day}"
+    return (Step(to - end, to, why, rolls=True),)
 
 
 def midnight(day: date) -> datetime:

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+import structlog
+
 from connectors.kafka.consume import Record as KafkaRecord
 from connectors.postgres.pool import Connection, Pool
 from contracts.clocks import Clock, History
@@ -18,6 +20,8 @@ from services.kernel.stages import all_stages
 from services.kernel.store import ExchangeKey, Store
 
 _PAGE: Final = 500
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 class Keeper:
@@ -63,10 +67,13 @@ class Keeper:
         delivered = await _delivered(connection, keys)
         said = await _said(connection, keys)
         law = self.law
-        return {
-            key: sheet(records, History.of(records, delivered[key]), said[key], law)
-            for key, records in (await self._records(keys)).items()
-        }
+        found: dict[ExchangeKey, Sheet] = {}
+        for key, records in (await self._records(keys)).items():
+            try:
+                found[key] = sheet(records, History.of(records, delivered[key]), said[key], law)
+            except Exception as error:  # noqa: BLE001, one exchange never stops the clocks of another
+                log.error("no clocks", kind=key[0], exchange=key[1], reason=repr(error))
+        return found
 
     async def write(
         self, connection: Connection, keys: Sequence[ExchangeKey], sheets: Mapping[ExchangeKey, Sheet]

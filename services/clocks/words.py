@@ -8,12 +8,12 @@ from what it is about, so that it is said once however often it is thought.
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TypedDict
 
 from contracts.calendar import Calendars
 from contracts.claims import not_extendable
-from contracts.clocks import Clock, ClockState, Due, History, clocks, recounted
+from contracts.clocks import Clock, ClockState, Due, History, clocks, named_day, recounted
 from contracts.counting import clock
 from contracts.records import Record
 from contracts.rules import Rules
@@ -85,10 +85,11 @@ def sheet(records: Sequence[Record], history: History, said: Collection[str], la
 
 
 def _words(item: Clock, exchange: str, law: Law) -> Iterator[Word]:
-    if item.to_annul and item.expired is not None and item.stopped_by is not None and item.stopped_at is not None:
-        reason = f"{item.rule.id}: #{item.stopped_by} was accepted at {clock(item.stopped_at)}, in time"
-        annulment = common.ClockExpiryAnnulled(expiry=item.expired, act=item.stopped_by, reason=reason)
-        yield Word(_id("annulled", exchange, item), item.stopped_at, item.stopped_at, annulment, item)
+    void = item.unfounded
+    if void is not None:
+        reason = f"{item.rule.id}: #{void.act} was accepted at {clock(void.at)}, in time"
+        annulment = common.ClockExpiryAnnulled(expiry=void.expiry, act=void.act, reason=reason)
+        yield Word(_id(f"annulled-{void.expiry}", exchange, item), void.at, void.at, annulment, item)
     if item.state is not ClockState.RUNNING or item.expired is not None:
         return
     again = recounted(item, law.calendars)
@@ -109,12 +110,12 @@ def _granted(history: History, found: Sequence[Clock], exchange: str, calendars:
     asked = next((entry for entry in reversed(history.entries) if entry.fact.startswith("extension_")), None)
     if asked is None or asked.fact != "extension_requested":
         return
-    last = date.fromisoformat(str(asked.said["new_date"]))
-    for item in found:
+    last = named_day(asked.said.get("new_date"))
+    for item in found if last else ():
         extends = item.rule.extends
         own = item.state is ClockState.RUNNING and item.agency == asked.source
         by_rule = own and extends is not None and extends.by == "rule"
-        if by_rule and not_extendable([item], last, None, asked.acceptedtime, calendars) is None:
+        if by_rule and last and not_extendable([item], last, None, asked.acceptedtime, calendars) is None:
             fact = common.ExtensionGranted(new_date=last, rule=item.rule.id)
             yield Word(_id("granted", exchange, item), asked.acceptedtime, asked.acceptedtime, fact, item)
             return

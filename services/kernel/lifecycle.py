@@ -14,9 +14,10 @@ from pydantic import JsonValue
 
 from contracts.agencies import Agencies
 from contracts.agreements import Agreement, Agreements
+from contracts.calendar import SHANGHAI
 from contracts.canonical import Document
 from contracts.claims import disproved, not_extendable
-from contracts.clocks import Entry, History, running
+from contracts.clocks import Entry, History, named_day, running
 from contracts.codec import Event
 from contracts.library import Contracts
 from contracts.records import Party, Phase, Standing
@@ -214,7 +215,7 @@ def decide(lifecycle: Lifecycle[S], state: S, event: Event, context: Context) ->
         or _move(lifecycle, state, event, role)
         or _leg(lifecycle, state, event)
         or _agreed(lifecycle, state, event, context)
-        or _common(lifecycle, state, event)
+        or _common(lifecycle, state, event, context)
         or _clocks(state, event, context)
         or (None if type(event.fact) in COMMON else lifecycle.guard(state, event, context))
         or _roles_kept(lifecycle, state, event)
@@ -246,7 +247,7 @@ def evolve(lifecycle: Lifecycle[S], state: S, event: Event, newcomers: Mapping[s
         legs=_next_legs(lifecycle, state, event),
         authors=(*state.authors, envelope.source),
         audiences=(*state.audiences, _audience(lifecycle, state, fact, status)),
-        **_common_memory(state, event),
+        **_common_memory(state, event, {**state.parties, **_joined(lifecycle, state, event)}),
     )
 
 
@@ -440,9 +441,11 @@ def _roles_kept(lifecycle: Lifecycle[S], state: S, event: Event) -> Rejection | 
     return None
 
 
-def _common(lifecycle: Lifecycle[S], state: S, event: Event) -> Rejection | None:
+def _common(lifecycle: Lifecycle[S], state: S, event: Event, context: Context) -> Rejection | None:
     """The rules of the common facts beyond the table."""
-    return _withdrawal(lifecycle, state, event) or _extension(state, event) or _reference(state, event)
+    return (
+        _withdrawal(lifecycle, state, event) or _extension(lifecycle, state, event, context) or _reference(state, event)
+    )
 
 
 def _withdrawal(lifecycle: Lifecycle[S], state: S, event: Event) -> Rejection | None:
@@ -464,12 +467,16 @@ def _withdrawal(lifecycle: Lifecycle[S], state: S, event: Event) -> Rejection | 
             return None
 
 
-def _extension(state: State, event: Event) -> Rejection | None:
+def _extension(lifecycle: Lifecycle[S], state: S, event: Event, context: Context) -> Rejection | None:
     match event.fact:
         case common.ExtensionRequested() if state.extension is not None:
             return Rejection("request-pending", "an extension is already asked for")
         case common.ExtensionGranted() | common.ExtensionRefused() if state.extension is None:
             return Rejection("nothing-requested", "no extension was asked for")
+        case common.ExtensionGranted(rule=str()) | common.ExtensionRefused(rule=str()) if (
+            role_of(lifecycle, state, event, context) is not Role.BUS
+        ):
+            return Rejection("not-your-move", "that a rule grants or refuses an extension is said by the bus")
         case common.ExtensionGranted() | common.ExtensionRefused() if state.extension == event.envelope.source:
             return Rejection("not-your-move", "an extension is answered by the other side")
         case _:
@@ -485,10 +492,23 @@ def _clocks(state: State, event: Event, context: Context) -> Rejection | None:
             asked = next((item for item in reversed(context.entries) if item.fact == "extension_requested"), None)
             when = replace(context, acceptedtime=asked.acceptedtime) if asked and rule else context
             return _extendable(state, state.extension or "", last, rule, when)
+        case fact if type(fact) not in COMMON:
+            return _agreed_day(state, fact, context)
         case fact:
             history, contracts = History(state.kind, context.entries), context.contracts
             why = disproved(history, fact, context.acceptedtime, contracts.rules, contracts.calendars)
             return Rejection("clock-disproved", why, {"sequence": state.sequence}) if why else None
+
+
+def _agreed_day(state: State, fact: Fact, context: Context) -> Rejection | None:
+    """A last day that is named for the other side is still to come."""
+    today = context.acceptedtime.astimezone(SHANGHAI).date()
+    for rule in context.contracts.rules.started_by(state.kind, fact.name()):
+        day = getattr(fact, rule.agreed, None) if rule.agreed else None
+        if isinstance(day, date) and (named_day(day) is None or day <= today):
+            detail = f"{rule.agreed} {day} is over, or no day of this time; it is after {today}"
+            return Rejection("agreed-day-over", detail, {"pointer": f"/data/{rule.agreed}"})
+    return None
 
 
 def _extendable(state: State, agency: str, last: date, rule: str | None, context: Context) -> Rejection | None:
@@ -645,8 +665,10 @@ def _next_legs(lifecycle: Lifecycle[S], state: S, event: Event) -> dict[str, str
     return legs
 
 
-def _common_memory(state: State, event: Event) -> _Memory:
-    memory = _Memory(withdrawal=state.withdrawal, extension=state.extension, corrections=state.corrections)
+def _common_memory(state: State, event: Event, parties: Mapping[str, Role]) -> _Memory:
+    # Who handed the matter on needs no more time for it.
+    asking = state.extension if parties.get(state.extension or "") is not Role.FORMER else None
+    memory = _Memory(withdrawal=state.withdrawal, extension=asking, corrections=state.corrections)
     match event.fact:
         case common.WithdrawalRequested():
             memory["withdrawal"] = event.envelope.source

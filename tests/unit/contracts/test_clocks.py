@@ -18,6 +18,7 @@ from contracts.clocks import (
     ClockState,
     Entry,
     History,
+    Unfounded,
     clocks,
     due,
     latest,
@@ -227,7 +228,9 @@ def test_a_fact_that_stops_and_starts_the_same_rule_begins_a_new_clock() -> None
         ({"reply_by": "2026-06-20"}, "06-21 00:00"),  # a Saturday in 端午: who agreed it meant it
         ({}, "06-09 00:00"),
         ({"reply_by": "soon"}, "06-09 00:00"),
-        ({"reply_by": "2026-05-01"}, "06-01 09:00"),  # over when it was agreed
+        ({"reply_by": "2026-05-01"}, "06-09 00:00"),  # over when it was agreed, so that nothing is
+        ({"reply_by": "2026-06-01"}, "06-09 00:00"),
+        ({"reply_by": "9999-12-31"}, "06-09 00:00"),
     ],
 )
 def test_the_agreed_day_comes_before_the_default(said: dict[str, str], expected: str) -> None:
@@ -359,7 +362,7 @@ def test_an_extension_goes_no_further_than_the_rule_lets_it() -> None:
     item = only(history, law("3 days", **ONCE))
     assert ends(item) == "06-10 00:00"
     bare = only(told(entry("receipted", "06-01 09:00")), law("3 days", **ONCE))
-    assert latest(bare, packaged()) == item.due.instant
+    assert latest(bare, packaged().newest()) == item.due.instant
     without = law("3 days", extends={"most": 1, "by": "rule"})
     assert f"{only(history, without).due.instant:%m-%d}" == "01-01"
 
@@ -402,12 +405,12 @@ def test_an_act_accepted_in_time_meets_a_clock_whose_expiry_was_said_before() ->
     late_news = entry("accepted", "06-04 23:59", recordedtime=at("06-05 08:00"))
     history = [entry("receipted", "06-01 09:00"), about("clock_expired", "06-05 00:01"), late_news]
     item = only(told(*history), law("3 days"))
-    assert (item.state, item.expired, item.to_annul) == (ClockState.MET, 2, True)
+    assert (item.state, item.expired, item.unfounded) == (ClockState.MET, 2, Unfounded(2, 3, late_news.acceptedtime))
     other = entry("clock_expiry_annulled", "06-05 08:01", BUS, said={"expiry": 1, "act": 3})
-    assert only(told(*history, other), law("3 days")).to_annul
+    assert only(told(*history, other), law("3 days")).unfounded
     annulled = entry("clock_expiry_annulled", "06-05 08:01", BUS, said={"expiry": 2, "act": 3})
     item = only(told(*history, annulled), law("3 days"))
-    assert (item.state, item.annulled, item.to_annul) == (ClockState.MET, 4, False)
+    assert (item.state, item.annulled, item.unfounded) == (ClockState.MET, 4, None)
 
 
 def test_an_act_accepted_too_late_leaves_the_expiry_as_it_is() -> None:
@@ -415,7 +418,7 @@ def test_an_act_accepted_too_late_leaves_the_expiry_as_it_is() -> None:
         entry("receipted", "06-01 09:00"), about("clock_expired", "06-05 00:01"), entry("accepted", "06-05 00:02")
     )
     item = only(history, law("3 days"))
-    assert (item.state, item.to_annul) == (ClockState.LATE, False)
+    assert (item.state, item.unfounded) == (ClockState.LATE, None)
 
 
 def test_a_warning_says_for_which_due_instant_it_was() -> None:
@@ -681,3 +684,42 @@ def test_a_clock_that_is_over_never_changes_again(history: History) -> None:
 @given(histories())
 def test_an_exchange_has_the_same_clocks_however_often_it_is_folded(history: History) -> None:
     assert clocks(history) == clocks(history)
+
+
+# --- what a review has found -----------------------------------------------------------------------------------------
+
+
+def test_a_day_of_another_millennium_is_no_day() -> None:
+    rules = law("3 days", agreed="reply_by", **ONCE)
+    asked = entry("receipted", "06-01 09:00", said={"reply_by": "9999-12-31"})
+    item = only(told(asked, *extension("06-02 09:00", "9999-12-31")), rules)
+    assert (ends(item), item.extensions) == ("06-05 00:00", ())
+
+
+def test_an_extension_accepted_in_time_and_registered_after_the_expiry_makes_that_void() -> None:
+    history = [
+        entry("receipted", "06-01 09:00"),
+        about("clock_expired", "06-05 00:01"),
+        *extension("06-04 23:00", "2026-06-06"),
+    ]
+    item = only(told(*history), law("3 days", **ONCE))
+    assert (ends(item), item.expired) == ("06-07 00:00", None)
+    assert item.unfounded == Unfounded(2, 4, at("06-04 23:00"))
+    again = about("clock_expired", "06-07 00:01")
+    annulled = entry("clock_expiry_annulled", "06-05 00:02", BUS, said={"expiry": 2, "act": 4})
+    item = only(told(*history, annulled, again), law("3 days", **ONCE))
+    assert (item.annulled, item.unfounded, item.expired) == (5, None, 6)
+
+
+def test_a_start_said_to_be_before_the_law_frees_nobody() -> None:
+    starts = [{"fact": "receipted", "by": "stated", "member": "received_at"}]
+    rules = law("3 days", starts=starts, valid_from="2026-01-01")
+    early = entry("receipted", "06-01 09:00", said={"received_at": "2025-06-01T10:00:00+08:00"})
+    assert only(told(early), rules).due.instant == at("06-05 00:00").replace(year=2025)
+
+
+def test_who_acts_while_the_clock_stands_still_was_not_late() -> None:
+    rules = law("3 days", suspends=["supplement_requested"], resumes=["supplemented"])
+    start, ask = entry("receipted", "06-01 09:00"), entry("supplement_requested", "06-02 09:00")
+    item = only(told(start, ask, entry("accepted", "06-20 09:00")), rules)
+    assert (item.state, item.overdue(at("06-21 00:00"))) == (ClockState.MET, timedelta())

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,7 +13,7 @@ from contracts.deliveries import StageReached
 from contracts.errors import MalformedJson
 from contracts.outages import Outage
 from contracts.records import Phase, Record
-from services.audit.delay import CAUSES_ZH, Cause, Segment, Split, split, summed
+from services.audit.delay import CAUSES_ZH, Cause, Segment, Split, delivered, split, summed
 from services.kernel.lifecycle import UNOPENED, Role
 from tests.support.factory import BUS, TIME
 from tests.support.play import CITY, MINHANG, POLICE, QINGPU, XUHUI, Play, reached
@@ -27,7 +28,7 @@ Part = tuple[str, Cause, float, int]
 
 
 def exchange(*moves: Move, kind: str = "transfer", hours: Sequence[float] | None = None) -> list[Record]:
-    """The records of these facts, accepted at these hours (one apart) and recorded, so delivered, a second later."""
+    """The records of these facts, accepted at these hours (one apart) and recorded a second later."""
     records = registered(Play(kind).given(*moves))
     return at(records, [TIME + HOUR * hour for hour in hours or range(len(records))])
 
@@ -47,6 +48,21 @@ def without_lag(records: Sequence[Record]) -> list[Record]:
     return at(records, [instant(record.event["acceptedtime"]) for record in records], timedelta())
 
 
+def at_once(
+    records: Sequence[Record],
+    outages: Sequence[Outage] = (),
+    until: datetime | None = None,
+    hidden: frozenset[int] = frozenset(),
+) -> Split:
+    """The split of an exchange whose copies lie with everybody when the facts are accepted."""
+    stages = [
+        delivery(record, party, instant(record.event["acceptedtime"]))
+        for record in records
+        for party in record.standing.parties
+    ]
+    return split(records, stages, outages, until, hidden)
+
+
 def parts(found: Split) -> list[Part]:
     """(account, cause, hours, after) of each segment."""
     return [(item.account, item.cause, item.length / HOUR, item.after) for item in found.segments]
@@ -54,7 +70,7 @@ def parts(found: Split) -> list[Part]:
 
 def divided(*moves: Move, kind: str = "transfer", hours: Sequence[float] | None = None) -> list[Part]:
     """The parts of an exchange in which nothing takes time on its way."""
-    return parts(split(without_lag(exchange(*moves, kind=kind, hours=hours)), [], []))
+    return parts(at_once(exchange(*moves, kind=kind, hours=hours)))
 
 
 def delivery(record: Record, recipient: str, time: datetime, attempt: int = 1) -> StageReached:
@@ -98,7 +114,8 @@ def test_what_precedes_a_referral_is_the_senders() -> None:
 def test_facts_that_move_nothing_leave_the_wait_as_it_is() -> None:
     remarks = ((MINHANG, "common.chased"), (MINHANG, "common.corrected", {"corrects": 1}))
     assert divided(SENT, *remarks, RECEIPTED) == [(QINGPU, Cause.RECEIPT, 3, 1)]
-    found = split(exchange(SENT, *remarks, RECEIPTED), [], [])
+    records = exchange(SENT, *remarks, RECEIPTED)
+    found = split(records, [delivery(records[0], QINGPU, TIME + SECOND)], [])
     assert [item.cause for item in found.segments] == [Cause.TRANSPORT, Cause.RECEIPT]
 
 
@@ -120,11 +137,11 @@ def test_a_return_waits_for_the_sender_and_a_dispute_for_the_arbiter() -> None:
 
 
 def test_an_exchange_of_a_bus_that_named_no_phases_is_processing() -> None:
-    records = without_lag(exchange(SENT, RECEIPTED))
+    records = exchange(SENT, RECEIPTED)
     old = [
         record.model_copy(update={"standing": record.standing.model_copy(update={"phase": None})}) for record in records
     ]
-    assert parts(split(old, [], [])) == [(QINGPU, Cause.PROCESSING, 1, 1)]
+    assert parts(at_once(old)) == [(QINGPU, Cause.PROCESSING, 1, 1)]
 
 
 def test_time_that_goes_back_stands_still() -> None:
@@ -139,17 +156,17 @@ def test_time_that_goes_back_stands_still() -> None:
 
 def test_the_span_ends_with_the_fact_that_ended_the_exchange() -> None:
     moves = (SENT, (MINHANG, "common.withdrawn"), (MINHANG, "common.corrected", {"corrects": 1}))
-    found = split(without_lag(exchange(*moves)), [], [], TIME + HOUR * 9)
+    found = at_once(exchange(*moves), until=TIME + HOUR * 9)
     assert parts(found) == [(QINGPU, Cause.RECEIPT, 1, 1)]
     assert found.span == HOUR
 
 
 def test_an_open_exchange_runs_until_now_if_now_is_given() -> None:
-    records = without_lag(exchange(SENT, RECEIPTED))
-    assert split(records, [], []).span == HOUR
-    found = split(records, [], [], TIME + HOUR * 5)
+    records = exchange(SENT, RECEIPTED)
+    assert at_once(records).span == HOUR
+    found = at_once(records, until=TIME + HOUR * 5)
     assert parts(found) == [(QINGPU, Cause.RECEIPT, 1, 1), (QINGPU, Cause.ACCEPTANCE, 4, 2)]
-    assert split(records, [], [], TIME).span == HOUR
+    assert at_once(records, until=TIME).span == HOUR
 
 
 def test_an_exchange_of_one_fact_took_no_time() -> None:
@@ -170,10 +187,28 @@ def test_the_bus_has_the_time_until_delivery_to_whose_move_it_is() -> None:
     assert parts(split(records, stages, [])) == [(BUS, Cause.TRANSPORT, 0.25, 1), (QINGPU, Cause.RECEIPT, 0.75, 1)]
 
 
-def test_without_a_stage_a_fact_was_delivered_when_it_was_recorded() -> None:
-    first, second = split(exchange(SENT, RECEIPTED), [], []).segments
-    assert (first.account, first.length) == (BUS, SECOND)
-    assert (second.account, second.length) == (QINGPU, HOUR - SECOND)
+def test_who_moved_the_exchange_to_itself_needs_no_copy() -> None:
+    """The acceptance of its own fact begins its own time; its copy of it may come when it comes."""
+    records = exchange(SENT, RECEIPTED, ACCEPTED)
+    late = [delivery(records[0], QINGPU, TIME), delivery(records[1], QINGPU, TIME + HOUR * 1.5)]
+    for stages in (late, late[:1]):
+        assert parts(split(records, stages, [])) == [(QINGPU, Cause.RECEIPT, 1, 1), (QINGPU, Cause.ACCEPTANCE, 1, 2)]
+
+
+def test_time_without_a_copy_is_the_buss_until_there_is_one() -> None:
+    records, days = exchange(SENT), timedelta(days=10)
+    assert parts(split(records, [], [], TIME + days)) == [(BUS, Cause.TRANSPORT, 240, 1)]
+    arrived = [delivery(records[0], QINGPU, TIME + days - HOUR)]
+    assert parts(split(records, arrived, [], TIME + days)) == [
+        (BUS, Cause.TRANSPORT, 239, 1),
+        (QINGPU, Cause.RECEIPT, 1, 1),
+    ]
+
+
+def test_a_copy_that_never_came_is_never_charged_not_even_to_who_acted_without_it() -> None:
+    records = exchange(SENT, RECEIPTED)
+    for stages in ([], [delivery(records[0], MINHANG, TIME)]):
+        assert parts(split(records, stages, [])) == [(BUS, Cause.TRANSPORT, 1, 1)]
 
 
 def test_a_delivery_after_the_next_fact_is_all_transport() -> None:
@@ -183,9 +218,9 @@ def test_a_delivery_after_the_next_fact_is_all_transport() -> None:
 
 
 def test_an_outage_is_the_buss_wherever_an_agency_would_have_had_the_time() -> None:
-    records = without_lag(exchange(SENT, RECEIPTED, ACCEPTED, hours=[0, 4, 8]))
+    records = exchange(SENT, RECEIPTED, ACCEPTED, hours=[0, 4, 8])
     outages = [outage(6, 7), outage(1, 2), outage(1.5, 3), outage(-2, -1), outage(7.5, 20)]
-    assert parts(split(records, [], outages)) == [
+    assert parts(at_once(records, outages)) == [
         (QINGPU, Cause.RECEIPT, 1, 1),
         (BUS, Cause.OUTAGE, 2, 1),
         (QINGPU, Cause.RECEIPT, 1, 1),
@@ -207,8 +242,8 @@ def test_an_outage_while_a_fact_is_on_its_way_stays_transport() -> None:
 
 
 def test_an_outage_of_another_bus_does_not_count() -> None:
-    records = without_lag(exchange(SENT, RECEIPTED))
-    assert parts(split(records, [], [outage(0, 1, "310118-bus")])) == [(QINGPU, Cause.RECEIPT, 1, 1)]
+    records = exchange(SENT, RECEIPTED)
+    assert parts(at_once(records, [outage(0, 1, "310118-bus")])) == [(QINGPU, Cause.RECEIPT, 1, 1)]
 
 
 # --- what is known only afterwards
@@ -295,26 +330,56 @@ def test_to_agree_that_the_sender_withdraws_is_not_to_go_on() -> None:
 
 
 def test_a_supplement_that_is_still_awaited_is_the_senders_time() -> None:
-    records = without_lag(exchange(SENT, RECEIPTED, REQUESTED))
-    assert parts(split(records, [], [], TIME + HOUR * 9))[2:] == [(MINHANG, Cause.SUPPLEMENT, 7, 3)]
+    records = exchange(SENT, RECEIPTED, REQUESTED)
+    assert parts(at_once(records, until=TIME + HOUR * 9))[2:] == [(MINHANG, Cause.SUPPLEMENT, 7, 3)]
 
 
 # --- what a reader is told
 
 
+REFERRAL = (
+    (MINHANG, "referral.reported"),
+    (MINHANG, "referral.approved"),
+    (MINHANG, "referral.sent"),
+    (POLICE, "referral.receipted"),
+)
+
+
 def test_after_hidden_facts_only_the_accounts_are_told() -> None:
-    moves = ((MINHANG, "referral.reported"), (MINHANG, "referral.approved"), (MINHANG, "referral.sent"))
-    records = without_lag(exchange(*moves, (POLICE, "referral.receipted"), kind="referral", hours=[0, 2, 5, 6]))
-    whole = split(records, [], [outage(3, 4)])
-    cut = whole.cut({1, 2})
-    assert parts(cut) == [
+    records = without_lag(exchange(*REFERRAL, kind="referral", hours=[0, 2, 5, 6]))
+    whole, told = (at_once(records, [outage(3, 4)], hidden=hidden) for hidden in (frozenset[int](), frozenset({1, 2})))
+    assert parts(told) == [
         (MINHANG, Cause.WITHHELD, 3, 1),
-        (BUS, Cause.WITHHELD, 1, 2),
-        (MINHANG, Cause.WITHHELD, 1, 2),
+        (BUS, Cause.WITHHELD, 1, 1),
+        (MINHANG, Cause.WITHHELD, 1, 1),
         (POLICE, Cause.RECEIPT, 1, 3),
     ]
-    assert by_account(cut) == by_account(whole)
-    assert whole.cut(set()) == whole
+    assert by_account(told) == by_account(whole)
+
+
+def test_which_of_the_hidden_facts_changed_anything_is_not_told() -> None:
+    """Not by a piece of transport either: nothing was carried from an agency to itself."""
+    remark = (MINHANG, "common.corrected", {"corrects": 1})
+    steps = [*REFERRAL[:2], remark, *REFERRAL[2:]], [REFERRAL[0], remark, *REFERRAL[1:]]
+    told = [
+        split(records, [delivery(records[3], POLICE, TIME + HOUR * 9)], [], hidden=frozenset({1, 2, 3}))
+        for moves in steps
+        for records in [exchange(*moves, kind="referral", hours=[0, 2, 5, 8, 10])]
+    ]
+    assert parts(told[0]) == [
+        (MINHANG, Cause.WITHHELD, 8 - 1 / 3600, 1),
+        (BUS, Cause.TRANSPORT, 1, 4),
+        (POLICE, Cause.RECEIPT, 1, 4),
+    ]
+    assert told[0] == told[1]
+
+
+def test_a_hidden_fact_counts_from_when_it_was_recorded_which_its_stub_tells() -> None:
+    records = exchange(*REFERRAL, kind="referral")
+    found = [split(records, [], [], hidden=frozenset(hidden)) for hidden in ([1, 2], [2], [3])]
+    assert [item.begun - TIME for item in found[0].segments] == [SECOND, HOUR * 2]
+    assert [item.begun - TIME for item in found[1].segments] == [HOUR * 0, HOUR + SECOND, HOUR * 2]
+    assert [item.begun - TIME for item in found[2].segments] == [HOUR * 0, HOUR, HOUR * 2 + SECOND]
 
 
 def test_every_cause_has_its_chinese_name() -> None:
@@ -361,13 +426,40 @@ def histories(draw: st.DrawFn, kind: str) -> tuple[list[Record], list[StageReach
 def test_the_span_is_divided_without_remainder_or_overlap(kind: str, data: st.DataObject) -> None:
     records, stages, outages = data.draw(histories(kind))
     until = data.draw(st.none() | st.timedeltas(timedelta(), timedelta(days=40)).map(lambda span: TIME + span))
+    hidden = data.draw(st.frozensets(st.integers(1, len(records))))
+    assert_told(split(records, stages, outages, until, hidden), hidden)
     found = split(records, stages, outages, until)
     assert sum((item.length for item in found.segments), timedelta()) == found.span
     assert sum(found.totals().values(), timedelta()) == found.span
     assert_whole(found)
-    cut = found.cut(data.draw(st.frozensets(st.integers(1, len(records)))))
-    assert_whole(cut)
-    assert by_account(cut) == by_account(found)
+    records = without_lag(records)
+    assert by_account(split(records, stages, outages, until, hidden)) == by_account(
+        split(records, stages, outages, until)
+    )
+
+
+@pytest.mark.parametrize("kind", ["transfer", "referral"])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_no_agency_is_charged_for_a_copy_that_it_did_not_get(kind: str, data: st.DataObject) -> None:
+    records, stages, _ = data.draw(histories(kind))
+    by_sequence = {record.sequence: record for record in records}
+    arrived = delivered(stages)
+    for item in split(records, stages, []).segments:
+        record = by_sequence[item.after]
+        mover = min(record.standing.moves)
+        if item.account == mover != record.event["source"]:
+            assert item.begun >= arrived[item.after, mover]
+
+
+def assert_told(found: Split, hidden: frozenset[int]) -> None:
+    """Whole, and of time after hidden facts nothing but the accounts."""
+    assert_whole(found)
+    for before, item in pairwise(found.segments):
+        assert (item.after in hidden) == (item.cause is Cause.WITHHELD)
+        if before.cause is item.cause is Cause.WITHHELD:
+            assert before.account != item.account
+            assert before.after == item.after
 
 
 @pytest.mark.parametrize("kind", ["transfer", "referral"])
