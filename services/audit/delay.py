@@ -9,10 +9,15 @@ annulled expiries) is outside of it; that of an open exchange is to its last fac
 It is a row of waits. A fact begins one if it changes the status, or whose move it is, or whether a request to withdraw
 waits for its answer; others (chased, corrected, what the bus says about clocks, extensions, …) leave the wait as it is.
 Of each wait the bus has the time until the fact was delivered to the agency whose move it then is, and outages; that
-agency has the rest. Two things are only known from what came after:
+agency has the rest. Its own fact needs no delivery to it. As long as it has no copy the time is the bus's, also if the
+next fact comes before the copy does. Two things are only known from what came after:
 
 - an agency that got the matter and passed it on (`forwarded`) had the time for that: 转送, not 待签收 and 待受理;
 - a supplement is waited for at the sender's cost, but at the cost of who asked for it if that one went on without it.
+
+Who may not see a fact gets a stub, which tells when it was recorded, and nothing else. So for that reader the fact counts
+from then, and of the time after it the split says whose it was, not what for (不予显示): a run of such time is said to be
+after the first of the facts hidden in it, and which of the others changed anything is not told.
 """
 
 from bisect import bisect_right
@@ -105,21 +110,6 @@ class Split:
         """The time by account and cause, in that order; it adds up to the span."""
         return summed(self.segments)
 
-    def cut(self, hidden: AbstractSet[int]) -> "Split":
-        """What one is told who may not see these facts: whose the time after them was, and not what for.
-
-        Neighbours on one account become one segment. Each account has the same sum as in the whole.
-        """
-        shown: list[Segment] = []
-        for segment in self.segments:
-            if segment.after not in hidden:
-                shown.append(segment)
-            elif shown and (shown[-1].account, shown[-1].cause) == (segment.account, Cause.WITHHELD):
-                shown[-1] = replace(shown[-1], ended=segment.ended)
-            else:
-                shown.append(replace(segment, cause=Cause.WITHHELD))
-        return replace(self, segments=tuple(shown))
-
 
 def summed(segments: Iterable[Segment]) -> Totals:
     """The time by account and cause, in that order."""
@@ -135,14 +125,16 @@ def split(
     stages: Iterable[StageReached],
     outages: Iterable[Outage],
     until: datetime | None = None,
+    hidden: AbstractSet[int] = frozenset(),
 ) -> Split:
     """Divide the time of an exchange. `records` are all of it, in order.
 
-    `stages` are those of its copies; a fact without one was delivered when it was recorded. Only outages of the
-    exchange's home count. `until`: to where an open exchange is divided (aware); before its last fact it means that.
+    `stages` are those of its copies; a copy without one is not delivered yet. Only outages of the exchange's home count.
+    `until`: to where an open exchange is divided (aware); before its last fact it means that. `hidden`: the sequences of
+    the facts that the reader may not see.
     """
     bus = records[0].standing.home
-    times = _times(records)
+    times = _times(records, hidden)
     last = next((place for place, record in enumerate(records) if record.standing.ended), None)
     end = times[-1] if last is None else times[last]
     if last is None and until is not None:
@@ -152,12 +144,27 @@ def split(
     down = _merged(outage for outage in outages if outage.bus == bus)
     segments: list[Segment] = []
     for wait in _judged(_waits(counted, times, end)):
-        reached = arrived.get((wait.by.sequence, wait.mover)) or instant(wait.by.event["recordedtime"])
+        own = wait.by.event["source"] == wait.mover
+        reached = wait.begun if own else arrived.get((wait.by.sequence, wait.mover), wait.ended)
         got = min(max(wait.begun, reached), wait.ended)
         if wait.begun < got:
             segments.append(Segment(wait.begun, got, bus, Cause.TRANSPORT, wait.by.sequence))
         segments += _less_outages(got, wait, down, bus)
-    return Split(times[0], end, tuple(segments))
+    return Split(times[0], end, tuple(_cut(segments, hidden)))
+
+
+def _cut(segments: Iterable[Segment], hidden: AbstractSet[int]) -> list[Segment]:
+    """What is told of them: of a run after hidden facts only the accounts, neighbours on one account as one segment."""
+    told: list[Segment] = []
+    for segment in segments:
+        before = told[-1] if told and told[-1].cause is Cause.WITHHELD else None
+        if segment.after not in hidden:
+            told.append(segment)
+        elif before and before.account == segment.account:
+            told[-1] = replace(before, ended=segment.ended)
+        else:
+            told.append(replace(segment, cause=Cause.WITHHELD, after=before.after if before else segment.after))
+    return told
 
 
 def delivered(stages: Iterable[StageReached]) -> Delivered:
@@ -315,11 +322,12 @@ def _merged(outages: Iterable[Outage]) -> list[tuple[datetime, datetime]]:
     return found
 
 
-def _times(records: Sequence[Record]) -> list[datetime]:
+def _times(records: Sequence[Record], hidden: AbstractSet[int]) -> list[datetime]:
+    """When each fact counts from."""
     times: list[datetime] = []
     for record in records:
-        accepted = instant(record.event["acceptedtime"])
-        times.append(max(accepted, times[-1]) if times else accepted)
+        known = instant(record.event["recordedtime" if record.sequence in hidden else "acceptedtime"])
+        times.append(max(known, times[-1]) if times else known)
     return times
 
 

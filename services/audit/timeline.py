@@ -34,8 +34,9 @@ is late by now; the last of `suspensions` has no `to` as long as it lasts. A clo
 changed of which the reader gets a stub is not there at all.
 
 `delay` says whose the time was (`services.audit.delay`), to the end or, in an open exchange, to now. Of the time after
-an event of which the reader gets a stub it says whose it was, and not what for: cause `withheld`. So each account has
-the same sum for every reader. `seconds` have six digits at most; read as decimals, they add up to `span_s` exactly.
+an event of which the reader gets a stub it says whose it was, and not what for: cause `withheld`; such an event counts
+from its `recordedtime`, which the stub tells, others from `acceptedtime`. `seconds` have six digits at most; read as
+decimals, they add up to `span_s` exactly.
 """
 
 from collections.abc import Sequence
@@ -130,7 +131,7 @@ def exchange_timeline(
     entries = _entries(records, stages, reader, thread.standing, agencies)
     hidden = _hidden(entries)
     found = _seen_clocks(records, stages, hidden, rules, calendars)
-    delay = split(records, stages, outages, now).cut(hidden)
+    delay = split(records, stages, outages, now, hidden)
     return {**_head(thread, found, delay, agencies, now), "entries": [*entries]}
 
 
@@ -154,7 +155,7 @@ def case_timeline(
         told = _entries(records, stages, reader, thread.standing, agencies)
         hidden = _hidden(told)
         found = _seen_clocks(records, stages, hidden, rules, calendars)
-        delay = split(records, stages, outages, now).cut(hidden)
+        delay = split(records, stages, outages, now, hidden)
         segments += delay.segments
         head = _head(thread, found, delay, agencies, now)
         heads.append((instant(thread.opened), thread.kind, thread.exchange, head))

@@ -233,6 +233,9 @@ class _NoConsumer:
 
     async def stop(self) -> None: ...
 
+    def health(self) -> Health:
+        return Health(ready=True, state="out", reason=None)
+
 
 async def test_a_timeline_comes_in_every_format(around: Runtime, forwarded: list[Record]) -> None:
     records = afresh(forwarded)
@@ -273,6 +276,12 @@ async def test_figures_are_for_those_whom_they_concern(around: Runtime, forwarde
             assert page.headers["Content-Type"].startswith("text/html")
             for wrong in ({"from": "x", "to": "2026-11-30"}, {"from": "2026-11-02", "to": "2026-11-01"}, {}):
                 assert (await bus.get("/v1/indicators", **wrong)).code == "bad-parameter"
+            for name, odd in (("from", "0001-01-01"), ("from", "2026-W45-1"), ("to", "9999-12-31"), ("to", "3000-01-01")):
+                answer = await bus.get("/v1/indicators", **{**period, name: odd})
+                assert (answer.status, answer.json["parameter"]) == (400, name)
+                assert "2000" in answer.json["detail"]
+            assert (await bus.get("/v1/indicators", **{"from": "2000-01-01", "to": "2999-12-31"})).status == 200
+            assert (await bus.get("/v1/indicators", **period, lang="fr")).code == "bad-parameter"
         async with client(url, JUSTICE) as justice:
             assert (await justice.get("/v1/indicators", **period)).json["total"] == whole["total"]
         async with client(url, "310118-sfj") as elsewhere:
@@ -283,6 +292,64 @@ async def test_figures_are_for_those_whom_they_concern(around: Runtime, forwarde
             assert [item["agency"] for item in own["agencies"]] == [XUHUI]
             assert own["findings"] == []
             assert (await xuhui.get("/v1/indicators", **period, agency=QINGPU)).status == 404
+
+
+async def test_an_overseer_sees_its_own_figures_when_it_asks_for_them(around: Runtime) -> None:
+    tally = registered(Play("tally").given((MINHANG, "tally.stated")))
+    rated = registered(Play("transfer").given((MINHANG, "transfer.sent")))
+    outside = rated[0].standing.parties | {JUSTICE: rated[0].standing.parties[QINGPU]}
+    own = [record.model_copy(update={"standing": record.standing.model_copy(update={"parties": outside})}) for record in rated]
+    await take_in(around, [*tally, *own])
+    period = {"from": "2026-11-01", "to": "2026-11-30"}
+    async with serving("audit", quiet(around)) as url, client(url, JUSTICE) as justice:
+        whole = (await justice.get("/v1/indicators", **period)).json
+        # The day that is stated to it, and not the transfer to it, which it does not oversee.
+        assert [item["kind"] for item in whole["total"]["exchanges"]] == ["tally"]
+        alone = (await justice.get("/v1/indicators", **period, agency=JUSTICE)).json
+        assert alone["total"] is None
+        assert {item["kind"]: item["received"] for item in alone["agencies"][0]["exchanges"]} == {"transfer": 1}
+        assert whole["findings"]
+        assert all(SCOPE_EN in item["wording_en"] for item in whole["findings"])
+
+
+async def test_at_most_two_reports_are_made_at_a_time(around: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    working, most, go = 0, 0, asyncio.Event()
+    settle = Ledger.settle
+
+    async def slow(self: Ledger, rules: Rules, calendars: Calendars) -> None:
+        nonlocal working, most
+        working += 1
+        most = max(most, working)
+        await go.wait()
+        await settle(self, rules, calendars)
+        working -= 1
+
+    monkeypatch.setattr(Ledger, "settle", slow)
+    async with serving("audit", quiet(around)) as url, client(url, BUS) as bus:
+        period = {"from": "2026-11-01", "to": "2026-11-30"}
+        async with asyncio.TaskGroup() as group:
+            reports = [group.create_task(bus.get("/v1/indicators", **period)) for _ in range(6)]
+            while working < 2:
+                await asyncio.sleep(0.01)
+            # Others are answered meanwhile.
+            assert (await bus.exchanges()).status == 200
+            go.set()
+        assert {report.result().status for report in reports} == {200}
+    assert most == 2
+
+
+async def test_what_is_not_counted_is_a_trouble(around: Runtime, forwarded: list[Record]) -> None:
+    records = afresh(forwarded)
+    await take_in(around, records)
+    async with around.pool.connection() as connection:
+        await connection.execute("UPDATE audit.events SET record = '{}' WHERE sequence = 2")
+    service = quiet(around)
+    async with serving("audit", service):
+
+        async def told() -> bool:
+            return any(records[0].exchange in trouble for trouble in service.troubles())
+
+        assert await eventually(told)
 
 
 async def test_a_rebuild_changes_no_answer(around: Runtime, forwarded: list[Record]) -> None:

@@ -22,7 +22,7 @@ from services.audit.figures import Figures
 from services.audit.findings import CaseView, find
 from services.audit.indicators import indicators
 from services.audit.ledger import Ledger
-from services.audit.writer import Writer
+from services.audit.writer import COUNTING, Writer
 from tests.support.counted import DAY, HOUR, Step, counted, delivered, told
 from tests.support.factory import BUS, TIME, world
 from tests.support.play import CITY, JUSTICE, MINHANG, POLICE, QINGPU, XUHUI
@@ -140,7 +140,8 @@ async def stored(pool: Pool) -> list[Any]:
     """Everything derived, as it is stored."""
     async with pool.connection() as connection:
         figures = await connection.execute(
-            "SELECT kind, exchange, case_id, opened, last::text, agencies, figures FROM audit.figures ORDER BY 1, 2"
+            "SELECT kind, exchange, case_id, opened, begun, last::text, agencies, overseers, figures"
+            " FROM audit.figures ORDER BY 1, 2"
         )
         exchanges = await connection.execute("SELECT * FROM audit.exchanges ORDER BY kind, exchange")
         return [*await figures.fetchall(), *await exchanges.fetchall()]
@@ -174,7 +175,7 @@ async def test_counted_little_by_little_is_counted_at_once_byte_for_byte(pool: P
     assert await ledger.rebuild(RULES, CALENDARS) == len(STORIES) * 2
     assert (await stored(pool), await answers(ledger)) == before
     figures = all_of_it.figures()
-    assert {bytes(row[6]) for row in before[0][: len(figures)]} == {item.to_bytes() for item in figures}
+    assert {bytes(row[-1]) for row in before[0][: len(figures)]} == {item.to_bytes() for item in figures}
 
 
 async def test_the_answers_are_those_of_the_pure_functions_over_everything(pool: Pool) -> None:
@@ -206,7 +207,7 @@ async def test_what_came_twice_or_before_its_exchange_changes_nothing(pool: Pool
     await take_in(pool, [record], [stage])
     await ledger.settle(RULES, CALENDARS)
     before = await stored(pool)
-    assert bytes(before[0][6]) == counted([record], [delivered(record, QINGPU, hours=1)]).to_bytes()
+    assert bytes(before[0][-1]) == counted([record], [delivered(record, QINGPU, hours=1)]).to_bytes()
     await take_in(pool, others=[stage, stage])
     await ledger.settle(RULES, CALENDARS)
     assert await stored(pool) == before
@@ -250,7 +251,7 @@ async def test_a_rebuild_and_what_comes_meanwhile_do_not_disturb_each_other(pool
         while not coming.done():
             await ledger.rebuild(RULES, CALENDARS)
     await ledger.settle(RULES, CALENDARS)
-    figures = {bytes(row[6]) for row in (await stored(pool))[: len(STORIES) * 2]}
+    figures = {bytes(row[-1]) for row in (await stored(pool))[: len(STORIES) * 2]}
     assert figures == {item.to_bytes() for item in all_of_it.figures()}
 
 
@@ -260,7 +261,128 @@ async def test_an_exchange_that_cannot_be_counted_delays_no_other(pool: Pool) ->
     await take_in(pool, [worse, *good])
     await ledger.settle(RULES, CALENDARS)
     assert await marks(pool) == 0
-    assert [str(row[1]) for row in await stored(pool) if len(row) == 7] == [good[0].exchange]
+    assert await counted_exchanges(pool) == [good[0].exchange]
+    (trouble,) = await ledger.uncounted()
+    assert bad[0].exchange in trouble
+    assert "KeyError" in trouble
+
+
+async def test_a_record_that_cannot_be_read_delays_no_other_until_it_is_mended(pool: Pool) -> None:
+    ledger, good, bad = Ledger(pool), told("transfer", SENT), told("transfer", SENT)
+    await take_in(pool, [*bad, *good])
+    await damage(pool, bad[0].exchange, b"{}")
+    await ledger.settle(RULES, CALENDARS)
+    assert await marks(pool) == 0
+    assert await counted_exchanges(pool) == [good[0].exchange]
+    assert await ledger.rebuild(RULES, CALENDARS) == 2
+    assert await counted_exchanges(pool) == [good[0].exchange]
+    (trouble,) = await ledger.uncounted()
+    assert bad[0].exchange in trouble
+    await damage(pool, bad[0].exchange, bad[0].to_bytes())
+    await ledger.rebuild(RULES, CALENDARS)
+    assert await ledger.uncounted() == []
+    assert len(await counted_exchanges(pool)) == 2
+
+
+async def test_figures_that_the_database_refuses_delay_no_other(pool: Pool) -> None:
+    ledger, good, bad = Ledger(pool), told("transfer", SENT), told("transfer", SENT)
+    await take_in(pool, [*bad, *good])
+    async with pool.connection() as connection:
+        await connection.execute(
+            f"ALTER TABLE audit.figures ADD CONSTRAINT no CHECK (exchange <> '{bad[0].exchange}')"  # pyright: ignore[reportArgumentType]
+        )
+    await ledger.settle(RULES, CALENDARS)
+    assert (await marks(pool), await counted_exchanges(pool)) == (0, [good[0].exchange])
+    (trouble,) = await ledger.uncounted()
+    assert "CheckViolation" in trouble
+    async with pool.connection() as connection:
+        await connection.execute("ALTER TABLE audit.figures DROP CONSTRAINT no")
+    # What comes to it lets it be counted again.
+    await take_in(pool, others=[("deliveries", delivered(bad[0], QINGPU, hours=1).to_bytes())])
+    await ledger.settle(RULES, CALENDARS)
+    assert await ledger.uncounted() == []
+
+
+async def test_who_reads_does_not_wait_for_a_rebuild(pool: Pool) -> None:
+    ledger = Ledger(pool)
+    await take_in(pool, told("transfer", SENT))
+    async with pool.connection() as rebuilding:
+        await rebuilding.execute("SELECT pg_advisory_xact_lock(%s)", (COUNTING,))
+        async with asyncio.timeout(10):
+            await ledger.settle(RULES, CALENDARS)
+            assert await ledger.refresh(RULES, CALENDARS) == 0
+        assert await marks(pool) == 1
+    await ledger.settle(RULES, CALENDARS)
+    assert await marks(pool) == 0
+
+
+async def test_what_fell_due_before_it_was_opened_is_counted_in_its_period(pool: Pool) -> None:
+    ledger, reported = Ledger(pool), {"reported_at": (TIME - DAY * 40).isoformat()}
+    records = told("referral", (0, MINHANG, "referral.reported", reported), (24, MINHANG, "referral.approved"))
+    await take_in(pool, records)
+    await ledger.settle(RULES, CALENDARS)
+    earlier = TIME - DAY * 60, TIME - DAY
+    found = await ledger.indicators(*earlier, NOW)
+    assert found == indicators([counted(records)], *earlier, NOW)
+    assert json_list(json_object(found["total"])["overdue"])
+
+
+# --- what an overseer is told
+
+
+async def keep(pool: Pool, *items: Figures) -> None:
+    """Store figures as they were counted or made up."""
+    async with pool.connection() as connection:
+        for item in items:
+            await connection.execute(
+                "INSERT INTO audit.figures (kind, exchange, case_id, opened, begun, last, agencies, overseers, figures)"
+                " VALUES (%s, %s, %s, %s, %s, 'infinity', %s, %s, %s)",
+                (
+                    *(item.kind, item.exchange, item.case, item.opened, item.begun),
+                    *(item.agencies, item.overseers, item.to_bytes()),
+                ),
+            )
+
+
+def unseen(item: Figures, **changes: object) -> Figures:
+    """The same without its overseers."""
+    joined = tuple(party for party in item.joined if party.agency not in item.overseers)
+    return item.model_copy(update={"joined": joined, **changes})
+
+
+async def test_who_oversees_a_kind_sees_nothing_of_another_kind_with_the_same_id(pool: Pool) -> None:
+    mine = counted(told("transfer", SENT, RECEIPTED))
+    foreign = unseen(mine, kind="referral", case="另案")
+    await keep(pool, mine, foreign)
+    ledger = Ledger(pool)
+    assert {item.evidence[0].kind for item in await ledger.findings(NOW)} == {"transfer", "referral"}
+    assert {item.evidence[0].kind for item in await ledger.findings(NOW, overseer=JUSTICE)} == {"transfer"}
+
+
+async def test_no_finding_goes_away_by_what_its_reader_may_not_see(pool: Pool) -> None:
+    steps = (SENT, RECEIPTED, (3, QINGPU, "transfer.accepted"), (4, QINGPU, "transfer.filed"))
+    transfer = counted(told("transfer", *steps))
+    grave = tuple(item.model_copy(update={"loss": 40_000_000}) for item in transfer.circumstances)
+    transfer = transfer.model_copy(update={"circumstances": grave, "clocks": ()})
+    ledger = Ledger(pool)
+    await keep(pool, transfer)
+    before = await ledger.findings(NOW, overseer=JUSTICE)
+    assert [item.rule.id for item in before] == ["loss-not-referred"]
+    for hours in (1, 24 * 30):
+        hidden = counted(told("referral", (hours, MINHANG, "referral.reported")))
+        await keep(pool, unseen(hidden, case=transfer.case, clocks=()))
+        assert await ledger.findings(NOW, overseer=JUSTICE) == before
+        assert await ledger.findings(NOW) == []
+
+
+async def test_the_findings_of_a_day_reach_the_supervisor_to_whom_it_is_stated(pool: Pool) -> None:
+    tally = told("tally", (24, MINHANG, "tally.stated", {"day": "2026-11-05"}))
+    await take_in(pool, tally)
+    ledger = Ledger(pool)
+    await ledger.settle(RULES, CALENDARS)
+    found = await ledger.findings(NOW, overseer=JUSTICE)
+    assert {item.evidence[0].exchange for item in found} == {tally[0].exchange}
+    assert await ledger.findings(NOW, overseer="310118-sfj") == []
 
 
 async def test_what_was_followed_before_there_were_figures_is_counted(
@@ -281,10 +403,26 @@ async def test_what_was_followed_before_there_were_figures_is_counted(
         assert await marks(pool) == 1
 
 
+async def counted_exchanges(pool: Pool) -> list[str]:
+    async with pool.connection() as connection:
+        rows = await (await connection.execute("SELECT exchange::text FROM audit.figures ORDER BY 1")).fetchall()
+        return [row[0] for row in rows]
+
+
+async def damage(pool: Pool, exchange: str, record: bytes) -> None:
+    async with pool.connection() as connection:
+        await connection.execute("UPDATE audit.events SET record = %s WHERE exchange = %s", (record, exchange))
+
+
 async def counting(ledger: Ledger, coming: asyncio.Task[None]) -> None:
     while not coming.done():
         await ledger.settle(RULES, CALENDARS)
         await asyncio.sleep(0)
+
+
+def json_object(value: object) -> dict[str, Any]:
+    assert isinstance(value, dict)
+    return value
 
 
 def json_list(value: object) -> list[Any]:

@@ -14,7 +14,7 @@ from services.audit.delay import split
 from services.audit.figures import Ask, Figures
 from tests.support.counted import DAY, HOUR, counted, delivered, told
 from tests.support.factory import BUS, TIME
-from tests.support.play import CITY, JUSTICE, MINHANG, QINGPU, XUHUI, Play
+from tests.support.play import CITY, JUSTICE, MINHANG, POLICE, QINGPU, XUHUI, Play
 from tests.support.registered import registered
 
 SENT, RECEIPTED = (0, MINHANG, "transfer.sent"), (2, QINGPU, "transfer.receipted")
@@ -157,11 +157,12 @@ def correction(sequence: int, pointer: str, value: str) -> dict[str, object]:
     return {"corrects": sequence, "pointer": pointer, "correct_value": value}
 
 
-def test_what_was_corrected_counts_as_corrected_and_as_stated_when_that_is_taken_back() -> None:
+@pytest.mark.parametrize("root", ["", "/data"])
+def test_what_was_corrected_counts_as_corrected_and_as_stated_when_that_is_taken_back(root: str) -> None:
     steps = (
         SENT,
-        (1, MINHANG, "common.corrected", correction(1, "/circumstances/loss", "31000000")),
-        (2, MINHANG, "common.corrected", correction(1, "/circumstances/quantity/value", "20")),
+        (1, MINHANG, "common.corrected", correction(1, f"{root}/circumstances/loss", "31000000")),
+        (2, MINHANG, "common.corrected", correction(1, f"{root}/circumstances/quantity/value", "20")),
     )
     (corrected,) = counted(told("transfer", *steps)).circumstances
     assert (corrected.loss, corrected.quantity, corrected.unit) == (31000000, "20", "t")
@@ -178,6 +179,11 @@ NONSENSE = [
     ("/circumstances/loss", "9" * 30),
     ("/circumstances/quantity", "20 t"),
     ("/circumstances", "none"),
+    ("/circumstances/quantity/value", "a lot"),
+    ("/circumstances/quantity/unit", "buckets"),
+    ("/circumstances/loss", "-1"),
+    ("/circumstances/cause/name", "当事人张示例"),
+    ("/data/data/circumstances/loss", "7"),
 ]
 
 
@@ -187,17 +193,40 @@ def test_a_correction_that_fits_nowhere_changes_nothing(pointer: str, value: str
     assert counted(told("transfer", *steps)).circumstances == counted(told("transfer", SENT)).circumstances
 
 
-def test_a_quantity_that_is_no_number_is_none() -> None:
-    steps = (SENT, (1, MINHANG, "common.corrected", correction(1, "/circumstances/quantity/value", "a lot")))
-    (found,) = counted(told("transfer", *steps)).circumstances
-    assert (found.quantity, found.unit) == (None, "t")
+def test_no_text_of_a_correction_is_shown_as_a_ground() -> None:
+    steps = (SENT, RECEIPTED, (3, QINGPU, "transfer.returned"))
+    corrected = (4, QINGPU, "common.corrected", correction(3, "/ground/code", "当事人张示例"))
+    assert counted(told("transfer", *steps, corrected)).refusals == counted(told("transfer", *steps)).refusals
 
 
-def test_a_day_that_was_corrected_to_none_stays_what_it_was() -> None:
-    steps = ((0, MINHANG, "tally.stated"), (1, MINHANG, "common.corrected", correction(1, "/day", "yesterday")))
+@pytest.mark.parametrize(
+    ("pointer", "value", "mark"),
+    [("/agency", "310115-cg", 1), ("/timeliness", "0", 1), ("/timeliness", "6", 1), ("/data/timeliness", "3", 3)],
+)
+def test_a_rating_is_corrected_within_its_marks_and_stays_of_whom_it_was(pointer: str, value: str, mark: int) -> None:
+    rated = {"agency": QINGPU, "timeliness": 1, "quality": 2, "remark": None}
+    steps = (*WHOLE, (320, MINHANG, "common.rated", rated))
+    wrong = (330, MINHANG, "common.corrected", correction(len(steps), pointer, value))
+    assert [(item.of, item.timeliness) for item in counted(told("transfer", *steps, wrong)).ratings] == [(QINGPU, mark)]
+
+
+@pytest.mark.parametrize("day", ["yesterday", "9999-12-31", "2026-11-06", "1999-12-31", "0001-01-01"])
+def test_a_day_that_was_corrected_to_none_that_can_be_counted_stays_what_it_was(day: str) -> None:
+    steps = ((0, MINHANG, "tally.stated"), (1, MINHANG, "common.corrected", correction(1, "/day", day)))
     found = counted(told("tally", *steps)).statement
     assert found is not None
     assert str(found.day) == "2026-11-04"
+
+
+def test_a_statement_of_a_day_that_nobody_can_count_is_none() -> None:
+    assert counted(told("tally", (0, MINHANG, "tally.stated", {"day": "0001-01-01"}))).statement is None
+
+
+def test_a_day_may_be_corrected_to_another_that_is_over() -> None:
+    steps = ((0, MINHANG, "tally.stated"), (1, MINHANG, "common.corrected", correction(1, "/data/day", "2026-11-03")))
+    found = counted(told("tally", *steps)).statement
+    assert found is not None
+    assert str(found.day) == "2026-11-03"
 
 
 def test_the_last_rating_of_one_agency_by_another_counts() -> None:
@@ -257,6 +286,22 @@ def test_figures_are_stored_as_canonical_bytes_and_read_back() -> None:
 def test_more_may_come_until_the_exchange_is_over() -> None:
     assert counted(told("transfer", *WHOLE[:-1])).last is None
     assert counted(told("transfer", *WHOLE)).last == TIME + HOUR * 310
+
+
+def test_what_fell_due_before_it_was_opened_counts_from_then_on() -> None:
+    reported = {"reported_at": (TIME - DAY * 40).isoformat()}
+    found = counted(
+        told("referral", (0, MINHANG, "referral.reported", reported), (24, MINHANG, "referral.approved"))
+    )
+    assert found.begun == min(clock.due for clock in found.clocks) < found.opened
+    assert counted(told("transfer", *WHOLE)).begun == TIME
+
+
+def test_its_overseers_are_the_supervisor_the_arbiter_and_to_whom_a_day_is_stated() -> None:
+    disputed = (SENT, RECEIPTED, (3, QINGPU, "transfer.returned"), (20, MINHANG, "transfer.disputed"))
+    assert counted(told("transfer", *disputed)).overseers == sorted([CITY, JUSTICE])
+    assert counted(told("tally", (0, MINHANG, "tally.stated"))).overseers == [JUSTICE]
+    assert POLICE not in counted(told("referral", (0, MINHANG, "referral.reported"))).overseers
 
 
 def _personal(value: object) -> list[str]:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from contracts.canonical import canonical
 from contracts.errors import UnusableContract
-from contracts.findings import NOTICE_ZH, FindingRule, load, packaged
+from contracts.findings import NOTICE_ZH, SCOPE_EN, SCOPE_ZH, FindingRule, load, packaged
 from services.audit.figures import Figures
 from services.audit.findings import CaseView, Evidence, Finding, find
 from tests.support.counted import DAY, HOUR, Step, counted, told
@@ -280,6 +280,22 @@ def test_every_finding_says_that_it_is_a_lead_and_what_would_explain_it() -> Non
         assert shown["source"]
         assert shown["status"]
         assert json.loads(canonical(shown)) == shown
+
+
+def test_a_finding_for_an_overseer_says_among_what_it_was_looked_for() -> None:
+    for finding in find(CASES, packaged(), LONG_AFTER):
+        shown, whole = finding.document(overseer=True), finding.document()
+        assert shown["wording_zh"] == finding.rule.wording_zh + SCOPE_ZH
+        assert shown["wording_en"] == f"{finding.rule.wording_en} {SCOPE_EN}"
+        assert whole["wording_zh"] == finding.rule.wording_zh
+        assert {**shown, "wording_zh": "", "wording_en": ""} == {**whole, "wording_zh": "", "wording_en": ""}
+
+
+def test_a_day_that_was_corrected_to_the_end_of_time_stops_nobody() -> None:
+    said = {"corrects": 1, "pointer": "/day", "correct_value": "9999-12-31"}
+    tally = counted(told("tally", (24, MINHANG, "tally.stated"), (25, MINHANG, "common.corrected", said)))
+    for finding in found(tally):
+        finding.document()
 
 
 def test_a_rule_says_what_it_looks_for() -> None:

@@ -84,6 +84,13 @@ def tallied() -> Figures:
     return counted(told("tally", (24 * 40, MINHANG, "tally.stated")))
 
 
+@cache
+def belated() -> Figures:
+    """Reported long after the fact: the three days for the approval were over before the exchange was opened."""
+    reported = {"reported_at": (TIME - DAY * 40).isoformat()}
+    return counted(told("referral", (0, MINHANG, "referral.reported", reported), (24, MINHANG, "referral.approved")))
+
+
 def document(*items: Figures, period: tuple[datetime, datetime] = MONTH, agency: str | None = None) -> dict[str, Any]:
     return indicators(items, *period, NOW, agency)
 
@@ -170,6 +177,13 @@ def test_overdue_is_counted_by_rule_and_what_still_runs_apart() -> None:
     }
 
 
+def test_what_fell_due_before_the_exchange_was_opened_is_late_in_the_period_in_which_it_was_due() -> None:
+    due = next(clock.due for clock in belated().clocks if clock.late)
+    assert due < belated().opened
+    (overdue,) = document(belated(), period=(due, due + DAY))["total"]["overdue"]
+    assert (overdue["rule"], overdue["count"]) == ("RX-02", 1)
+
+
 def test_the_worst_is_the_worst_of_all() -> None:
     found = {item["rule"]: item for item in document(late(), withdrawn())["total"]["overdue"]}["TR-02"]
     void = (20 * 24 - 7 * 24 - 14) * 3600
@@ -209,15 +223,15 @@ def test_the_letters_of_an_agency_are_counted_by_what_became_of_their_items() ->
 # --- sums
 
 
-EVERY = (late, prompt, silent, wandering, withdrawn, tallied)
+EVERY = (late, prompt, silent, wandering, withdrawn, tallied, belated)
 SOME = st.lists(st.sampled_from(EVERY), max_size=8)
-MOMENTS = st.integers(min_value=-3 * 24, max_value=50 * 24).map(lambda hours: TIME + HOUR * hours)
+MOMENTS = st.integers(min_value=-45 * 24, max_value=50 * 24).map(lambda hours: TIME + HOUR * hours)
 PERIODS = st.tuples(MOMENTS, MOMENTS).map(lambda pair: (min(pair), max(pair)))
 
 
 def concerns(item: Figures, period: tuple[datetime, datetime]) -> bool:
     """What the ledger reads for a period."""
-    return item.opened < period[1] and (item.last is None or item.last >= period[0])
+    return item.begun < period[1] and (item.last is None or item.last >= period[0])
 
 
 @settings(deadline=None)
