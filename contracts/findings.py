@@ -20,6 +20,9 @@ from events.parts import QuantityUnit
 NOTICE_ZH: Final = "供监督核查的线索, 不是对任何单位或者个人违法的认定。"
 NOTICE_EN: Final = "A lead for a supervisor's own checking; it establishes no wrong of anybody."
 
+SCOPE_ZH: Final = "仅在你机关监督、仲裁或者向你机关报送的往来中检索; 此外的移送、抄送和往来, 你机关看不到, 也未计入。"
+SCOPE_EN: Final = "Looked for only among what you oversee; a referral or notice outside of it is not visible to you."
+
 
 class Upon(ContractPart):
     """The fact upon which something is due; `outcomes`: only with one of these, of a decision."""

@@ -42,6 +42,7 @@ class Audit:
         self._ledger = Ledger(runtime.pool)
         self._library = runtime.library
         self._counting: asyncio.Task[None] | None = None
+        self._uncounted: Sequence[str] = ()
         self._figures = FigureRoutes(self._ledger, door, runtime.library, settings.bus, runtime.clock)
         self._routes = AuditRoutes(Reader(runtime.pool), door, runtime.library, settings.bus, runtime.clock)
 
@@ -61,9 +62,9 @@ class Audit:
         await self._follower.stop()
 
     def troubles(self) -> Sequence[str]:
-        """Why timelines are not being kept up. A stopped exchange is in the log: others go on."""
+        """Why timelines or figures are not being kept up. A stopped exchange is in the log: others go on."""
         health = self._consumer.health()
-        return [] if health.ready else [health.reason or health.state]
+        return [*([] if health.ready else [health.reason or health.state]), *self._uncounted]
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """Exchanges, timelines and figures."""
@@ -75,8 +76,10 @@ class Audit:
             try:
                 while await self._ledger.refresh(contracts.rules, contracts.calendars):
                     pass
+                self._uncounted = await self._ledger.uncounted()
             except Exception as error:  # noqa: BLE001, the next round tries again
                 log.warning("figures wait", reason=repr(error))
+                self._uncounted = [f"figures wait: {type(error).__name__}"]
             await asyncio.sleep(_COUNT_EVERY)
 
 

@@ -15,9 +15,9 @@ next fact comes before the copy does. Two things are only known from what came a
 - an agency that got the matter and passed it on (`forwarded`) had the time for that: 转送, not 待签收 and 待受理;
 - a supplement is waited for at the sender's cost, but at the cost of who asked for it if that one went on without it.
 
-Who may not see a fact gets a stub, which tells when it was recorded, and nothing else. So for that reader the fact counts
-from then, and of the time after it the split says whose it was, not what for (不予显示): a run of such time is said to be
-after the first of the facts hidden in it, and which of the others changed anything is not told.
+Who may not see a fact gets a stub, which tells when it was recorded, and nothing else. So for that reader the fact
+counts from then, and of the time after it the split says whose it was, not what for (不予显示): a run of such time is
+said to be after the first of the facts hidden in it, and which of the others changed anything is not told.
 """
 
 from bisect import bisect_right
@@ -129,9 +129,9 @@ def split(
 ) -> Split:
     """Divide the time of an exchange. `records` are all of it, in order.
 
-    `stages` are those of its copies; a copy without one is not delivered yet. Only outages of the exchange's home count.
-    `until`: to where an open exchange is divided (aware); before its last fact it means that. `hidden`: the sequences of
-    the facts that the reader may not see.
+    `stages` are those of its copies; a copy without one is not delivered yet. Only outages of the exchange's home
+    count. `until`: to where an open exchange is divided (aware); before its last fact it means that. `hidden`: the
+    sequences of the facts that the reader may not see.
     """
     bus = records[0].standing.home
     times = _times(records, hidden)

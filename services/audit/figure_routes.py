@@ -4,13 +4,17 @@
 
     the document of `services.audit.indicators`, and "findings": [document of `services.audit.findings`]
 
-The bus itself sees everybody; a supervisor or an arbiter what it oversees, and the findings in it; any other agency its
-own figures and no findings. They are made of what audit has followed when it is asked.
+The bus itself sees everybody; a supervisor or an arbiter what it oversees, days that are stated to it included, and
+what is found in that alone; any other agency its own figures and no findings. An overseer that asks for itself,
+`agency`, gets its own figures as any agency does. They are made of what is counted when it is asked: all that audit has followed,
+unless it is being counted anew.
 """
 
+import asyncio
 from asyncio import to_thread
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from aiohttp import web
 
@@ -29,6 +33,9 @@ from services.audit.printing.figures_page import Names, figures_html
 from services.audit.printing.wording import Language
 from services.kernel.time import Clock
 
+_AT_ONCE: Final = 2
+"""Reports that are made at a time. Each holds a connection, and followers need some of them."""
+
 
 class FigureRoutes:
     """The path of figures."""
@@ -40,6 +47,7 @@ class FigureRoutes:
         self._library = library
         self._bus = bus
         self._clock = clock
+        self._reporting = asyncio.Semaphore(_AT_ONCE)
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """The route."""
@@ -54,29 +62,30 @@ class FigureRoutes:
             raise bad("to", "is before from")
         asked = matching(given, "agency", AGENCY_PATTERN, "an agency's code, such as 310112-cg")
         form = matching(given, "format", "json|html", "json or html") or "json"
-        period = midnight(first), midnight(last + DAY)
-        document = await self._document(caller, asked, *period)
-        if form == "json":
-            return json_response(document)
-        return web.Response(
-            text=await to_thread(self._page, document, language(given)), content_type="text/html", charset="utf-8"
-        )
+        chosen = language(given)
+        async with self._reporting:
+            document = await self._document(caller, asked, midnight(first), midnight(last + DAY))
+            if form == "json":
+                return json_response(document)
+            page = await to_thread(self._page, document, chosen)
+        return web.Response(text=page, content_type="text/html", charset="utf-8")
 
     async def _document(self, caller: str, asked: str | None, begin: datetime, end: datetime) -> Document:
         contracts = self._library.current()
-        await self._ledger.settle(contracts.rules, contracts.calendars)
         oversees = caller == self._bus or contracts.agreements.oversees(caller)
         if not oversees and asked not in {None, caller}:
             raise ProblemError("not-found", f"{caller} sees its own figures and not those of {asked}")
+        await self._ledger.settle(contracts.rules, contracts.calendars)
         overseer = caller if oversees and caller != self._bus else None
         agency = asked if oversees else caller
         now = self._clock()
+        seen_by = None if agency == caller else overseer
         figures = await self._ledger.indicators(
-            begin, end, now, agency, overseer=overseer, measured=contracts.indicators
+            begin, end, now, agency, overseer=seen_by, measured=contracts.indicators
         )
         found = await self._ledger.findings(now, begin, overseer=overseer, rules=contracts.findings) if oversees else []
         shown = [item for item in found if item.occurred < end and (agency is None or agency in item.agencies)]
-        return {**figures, "findings": [item.document() for item in shown]}
+        return {**figures, "findings": [item.document(overseer=overseer is not None) for item in shown]}
 
     def _page(self, document: Document, chosen: Language) -> str:
         contracts = self._library.current()

@@ -14,7 +14,7 @@ from typing import Annotated, Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue, PlainSerializer, ValidationError
 
-from contracts.calendar import Calendars
+from contracts.calendar import SHANGHAI, Calendars
 from contracts.canonical import Document, canonical, clone, instant, timestamp
 from contracts.clocks import Clock, ClockState, Delivered, History, clocks
 from contracts.deliveries import StageReached
@@ -22,8 +22,9 @@ from contracts.errors import MalformedJson
 from contracts.outages import Outage
 from contracts.records import Phase, Record
 from contracts.rules import Rules
-from events.registry import COMMON_KIND, kind_of
-from services.audit.delay import split
+from events.envelope import SALTS
+from events.registry import COMMON_KIND, facts, kind_of
+from services.audit.delay import delivered, split
 
 RECIPIENT: Final = "recipient"
 """The role of who is asked."""
@@ -32,10 +33,21 @@ TURNED_AWAY: Final = frozenset({"returned", "forwarded", "disputed"})
 """The positions of an agency that does not take the matter on."""
 
 _OVERSEERS: Final = frozenset({"supervisor", "arbiter"})
+_TALLY: Final = "tally"
+
+# What a correction changes in figures, by its pointer into the data or into the event. No member here holds free text,
+# which may be personal, and none says of whom a fact is.
+_CORRECTABLE_NUMBER: Final = re.compile(
+    r"(?:/data)?/(circumstances/loss|counts/(?:0|[1-9][0-9]{0,2})/count|cases_filed|decided|over_threshold"
+    r"|timeliness|quality)"
+)
+_CORRECTABLE_WORD: Final = re.compile(
+    r"(?:/data)?/(circumstances/quantity/(?:value|unit)|day|outcome|items/(?:0|[1-9][0-9]{0,2})/adoption)"
+)
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 _NUMBER: Final = re.compile(r"[0-9]{1,15}")
-_DECIMAL: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,6})?")
+_EARLIEST: Final = date(2000, 1, 1)
 
 Moment = Annotated[AwareDatetime, PlainSerializer(timestamp, return_type=str)]
 """An instant, written as the bus writes them."""
@@ -225,16 +237,28 @@ class Figures(_Part):
         parties, accounts = (item.agency for item in self.joined), (part.account for part in self.time)
         return sorted({*parties, *accounts, *(rating.of for rating in self.ratings)})
 
-    def overseen_by(self, code: str) -> bool:
-        """Whether an agency is the supervisor or the arbiter of it."""
-        return any(item.agency == code and item.role in _OVERSEERS for item in self.joined)
+    @property
+    def overseers(self) -> list[str]:
+        """Its supervisors and arbiters, and the supervisor to whom a day is stated, in order."""
+        roles = {*_OVERSEERS, RECIPIENT} if self.kind == _TALLY else _OVERSEERS
+        return sorted({item.agency for item in self.joined if item.role in roles})
+
+    @property
+    def first(self) -> datetime:
+        """The first instant at which something of it counts: a clock may have been due before it was opened."""
+        return min([*self._instants, *(item.due for item in self.clocks)])
 
     @property
     def last(self) -> datetime | None:
         """The last instant at which something of it counts; None as long as more may come."""
         if self.ended is None or any(item.stopped is None for item in self.clocks):
             return None
-        return max([*(act.at for act in self.acts), *(ask.asked for ask in self.asks)])
+        return max(self._instants)
+
+    @property
+    def _instants(self) -> list[datetime]:
+        stopped = (item.stopped for item in self.clocks if item.stopped is not None)
+        return [*(act.at for act in self.acts), *(ask.asked for ask in self.asks), *stopped]
 
 
 def figures(
@@ -247,7 +271,7 @@ def figures(
     """The figures of an exchange. `records` are all of it, in order; `stages` and `outages` in any order."""
     first, last = records[0], records[-1]
     data = _as_corrected(records)
-    delivered = _delivered(stages)
+    arrived = delivered(stages)
     return Figures(
         kind=first.kind,
         exchange=first.exchange,
@@ -258,8 +282,8 @@ def figures(
         status=last.standing.status,
         acts=tuple(_act(record, data) for record in records),
         joined=tuple(_joined(records)),
-        asks=tuple(_asks(records, delivered)),
-        clocks=tuple(_timed(item) for item in clocks(History.of(records, delivered), rules, calendars)),
+        asks=tuple(_asks(records, arrived)),
+        clocks=tuple(_timed(item) for item in clocks(History.of(records, arrived), rules, calendars)),
         refusals=tuple(_refusals(records, data)),
         hops=tuple(_hops(records)),
         time=tuple(
@@ -280,26 +304,40 @@ _Data = Mapping[int, Mapping[str, JsonValue]]
 def _as_corrected(records: Sequence[Record]) -> _Data:
     """What each event says now: with the corrections of it that stand."""
     found: dict[int, Document] = {record.sequence: _object(record.event["data"]) for record in records}
+    types = {record.sequence: str(record.event["type"]) for record in records}
     withdrawn = [found[record.sequence]["correction"] for record in records if _fact(record) == "correction_withdrawn"]
     for record in records:
         if _fact(record) == "corrected" and record.sequence not in withdrawn:
             said = found[record.sequence]
             wrong = int(str(said["corrects"]))
-            found[wrong] = clone(found[wrong])
-            _put(found[wrong], str(said["pointer"]).split("/")[1:], str(said["correct_value"]))
+            pointer, value = str(said["pointer"]), str(said["correct_value"])
+            found[wrong] = _corrected(types[wrong], found[wrong], pointer, value)
     return found
 
 
-def _put(data: Document, path: Sequence[str], value: str) -> None:
-    """Set a member that a correction points at. One without a place, and what is no number for a number, stays away."""
+def _corrected(type_: str, data: Document, pointer: str, value: str) -> Document:
+    """The data with a member corrected; as it was, if figures take no such correction, or it were no such fact then."""
+    fact = facts().get(type_)
+    number, word = _CORRECTABLE_NUMBER.fullmatch(pointer), _CORRECTABLE_WORD.fullmatch(pointer)
+    found = number if _NUMBER.fullmatch(value) and number else word
+    if fact is None or found is None:
+        return data
+    said = clone(data)
+    _put(said, found[1].split("/"), int(value) if number else value)
+    try:
+        fact.model_validate_json(canonical({name: member for name, member in said.items() if name != SALTS}))
+    except ValidationError:
+        return data
+    return said
+
+
+def _put(data: Document, path: Sequence[str], value: JsonValue) -> None:
+    """Set a member of an object that is there."""
     place: JsonValue = data
     for name in path[:-1]:
         place = _member(place, name)
-    old, name = _member(place, path[-1]), path[-1]
-    number = _NUMBER.fullmatch(value) is not None and not isinstance(old, str)
-    fits = old is None or isinstance(old, str) or (isinstance(old, int) and number)
-    if isinstance(place, dict) and fits:
-        place[name] = int(value) if number else value
+    if isinstance(place, dict):
+        place[path[-1]] = value
 
 
 def _member(place: JsonValue, name: str) -> JsonValue:
@@ -440,23 +478,21 @@ def _circumstances(data: _Data) -> Iterator[Circumstance]:
                 sequence=sequence,
                 cause=_line(_object(circumstances.get("cause")).get("name")),
                 loss=loss if isinstance(loss, int) else None,
-                quantity=_decimal(quantity.get("value")),
+                quantity=_line(quantity.get("value")),
                 unit=_line(quantity.get("unit")),
             )
 
 
 def _statement(first: Record, data: _Data) -> DayStatement | None:
-    """What a tally states; as it was first stated, where a correction made nonsense of it."""
-    if first.kind != "tally":
+    """What a tally states; as it was first stated, where it was corrected to a day that nobody could have counted."""
+    if first.kind != _TALLY:
         return None
-    try:
-        return _day(first, data[first.sequence])
-    except ValidationError:
-        return _day(first, _object(first.event["data"]))
+    return _day(first, data[first.sequence]) or _day(first, _object(first.event["data"]))
 
 
-def _day(first: Record, said: Mapping[str, JsonValue]) -> DayStatement:
-    return DayStatement.model_validate(
+def _day(first: Record, said: Mapping[str, JsonValue]) -> DayStatement | None:
+    """The statement, if it is of a day that had come when it was accepted, and not of one before there was a bus."""
+    found = DayStatement.model_validate(
         {
             "sequence": first.sequence,
             "agency": _source(first),
@@ -464,16 +500,7 @@ def _day(first: Record, said: Mapping[str, JsonValue]) -> DayStatement:
             **{name: said[name] for name in ("day", "counts", "cases_filed", "decided", "over_threshold")},
         }
     )
-
-
-def _delivered(stages: Sequence[StageReached]) -> Delivered:
-    """When each copy first lay in its recipient's inbox."""
-    found: dict[tuple[int, str], datetime] = {}
-    for stage in stages:
-        key = stage.sequence, stage.recipient
-        if stage.stage == "delivered":
-            found[key] = min(stage.time, found.get(key, stage.time))
-    return found
+    return found if _EARLIEST <= found.day <= _accepted(first).astimezone(SHANGHAI).date() else None
 
 
 def _recipients(record: Record) -> frozenset[str]:
@@ -502,7 +529,3 @@ def _object(value: JsonValue) -> Document:
 
 def _line(value: JsonValue) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _decimal(value: JsonValue) -> str | None:
-    return value if isinstance(value, str) and _DECIMAL.fullmatch(value) else None

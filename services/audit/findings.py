@@ -20,6 +20,8 @@ from contracts.counting import DAY, midnight
 from contracts.findings import (
     NOTICE_EN,
     NOTICE_ZH,
+    SCOPE_EN,
+    SCOPE_ZH,
     DayDiffers,
     DayNotReferred,
     FindingRule,
@@ -78,8 +80,11 @@ class Finding:
     numbers: Mapping[str, int | str] = field(default_factory=dict[str, int | str])
     evidence: tuple[Evidence, ...]
 
-    def document(self) -> Document:
-        """The finding for its readers, with what it is not and what would explain it."""
+    def document(self, *, overseer: bool = False) -> Document:
+        """The finding for its readers, with what it is not and what would explain it.
+
+        `overseer`: for one for whom it was looked for among what that one oversees, and in nothing else.
+        """
         rule = self.rule
         return {
             "id": self.id,
@@ -88,8 +93,8 @@ class Finding:
             "title_en": rule.title_en,
             "notice_zh": NOTICE_ZH,
             "notice_en": NOTICE_EN,
-            "wording_zh": rule.wording_zh,
-            "wording_en": rule.wording_en,
+            "wording_zh": f"{rule.wording_zh}{SCOPE_ZH}" if overseer else rule.wording_zh,
+            "wording_en": f"{rule.wording_en} {SCOPE_EN}" if overseer else rule.wording_en,
             "innocent_zh": [*rule.innocent_zh],
             "source": rule.source,
             "status": rule.status,

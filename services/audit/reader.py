@@ -1,6 +1,7 @@
 """What audit knows, for those who may know it: exchanges, records and stages out of PostgreSQL."""
 
-from collections.abc import Collection, Mapping, Sequence
+from asyncio import to_thread
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final, LiteralString, TypeAlias
@@ -14,9 +15,6 @@ from services.audit.timeline import Thread
 
 Key: TypeAlias = tuple[str, str]
 """(kind, exchange)."""
-
-_MOST_OF_A_CASE: Final = 200
-"""Exchanges of one case that are answered for at once, the newest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +30,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place in the list of exchanges, which has the newest first. `opened` is exact to the microsecond."""
+    """A place in a list of exchanges by when they were opened. `opened` is exact to the microsecond."""
 
     opened: datetime
     kind: str
@@ -51,13 +49,8 @@ class Reader:
         self._pool = pool
 
     async def page(self, caller: str, filters: Filters, after: Place | None, limit: int) -> list[Thread]:
-        """At most `limit` exchanges after a place, by default the newest."""
-        place = (
-            {"opened": after.opened, "after_kind": after.kind, "after_exchange": after.exchange}
-            if after
-            else {"opened": None, "after_kind": None, "after_exchange": None}
-        )
-        rows = await self._rows(_PAGE, {"caller": caller, **asdict(filters), **place, "limit": limit})
+        """At most `limit` exchanges, the newest first, after a place or from the newest on."""
+        rows = await self._rows(_PAGE, {"caller": caller, **asdict(filters), **_after(after), "limit": limit})
         return [_thread(row) for row in rows]
 
     async def exchange(self, caller: str, exchange: str) -> list[Thread]:
@@ -65,17 +58,15 @@ class Reader:
         rows = await self._rows(_EXCHANGE, {"caller": caller, "exchange": exchange})
         return [_thread(row) for row in rows]
 
-    async def case(self, caller: str, case: str) -> list[Thread]:
-        """The exchanges of a case, the newest 200."""
-        return await self.page(caller, Filters(case=case), None, _MOST_OF_A_CASE)
+    async def case(self, caller: str, case: str, after: Place | None, limit: int) -> list[Thread]:
+        """At most `limit` exchanges of a case, the oldest first, after a place or from the oldest on."""
+        rows = await self._rows(_CASE, {"caller": caller, "case": case, **_after(after), "limit": limit})
+        return [_thread(row) for row in rows]
 
     async def records(self, keys: Collection[Key]) -> Mapping[Key, Sequence[Record]]:
-        """The records of exchanges, each in order."""
-        found: dict[Key, list[Record]] = {key: [] for key in keys}
-        for (value,) in await self._rows(_RECORDS, _columns(keys)):
-            record = Record.from_bytes(value)
-            found[record.kind, record.exchange].append(record)
-        return found
+        """The records of exchanges, each in order. They may be many, so they are parsed outside of the event loop."""
+        rows = await self._rows(_RECORDS, _columns(keys))
+        return await to_thread(_records, keys, (value for (value,) in rows))
 
     async def stages(self, keys: Collection[Key]) -> Mapping[Key, Sequence[StageReached]]:
         """The stages that the copies of exchanges have reached."""
@@ -108,6 +99,22 @@ def _columns(keys: Collection[Key]) -> dict[str, list[str]]:
     return {"kinds": [kind for kind, _ in keys], "exchanges": [exchange for _, exchange in keys]}
 
 
+def _after(place: Place | None) -> dict[str, object]:
+    return {
+        "opened": place.opened if place else None,
+        "after_kind": place.kind if place else None,
+        "after_exchange": place.exchange if place else None,
+    }
+
+
+def _records(keys: Iterable[Key], values: Iterable[bytes]) -> dict[Key, list[Record]]:
+    found: dict[Key, list[Record]] = {key: [] for key in keys}
+    for value in values:
+        record = Record.from_bytes(value)
+        found[record.kind, record.exchange].append(record)
+    return found
+
+
 def _thread(row: tuple[Any, ...]) -> Thread:
     kind, exchange, opener, opened, changed, sequence, standing = row
     return Thread(
@@ -134,6 +141,14 @@ _PAGE: Final = f"""
         AND (%(opened)s::timestamptz IS NULL
             OR (opened, kind, exchange) < (%(opened)s, %(after_kind)s::text, %(after_exchange)s::uuid))
     ORDER BY opened DESC, kind DESC, exchange DESC LIMIT %(limit)s
+"""
+
+_CASE: Final = f"""
+    {_THREAD}
+    WHERE parties @> ARRAY[%(caller)s::text] AND case_id = %(case)s
+        AND (%(opened)s::timestamptz IS NULL
+            OR (opened, kind, exchange) > (%(opened)s, %(after_kind)s::text, %(after_exchange)s::uuid))
+    ORDER BY opened, kind, exchange LIMIT %(limit)s
 """
 
 _EXCHANGE: Final = f"""

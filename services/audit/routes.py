@@ -3,10 +3,12 @@
     GET /v1/exchanges?kind=&state=&party=&case=&move=&limit=&cursor=     the newest first, in pages
     GET /v1/exchanges/{id}?kind=                how it stands
     GET /v1/exchanges/{id}/timeline?kind=       what was stated, when, who got it, the clocks, and whose delay it was
-    GET /v1/cases/{id}/timeline                 the same for all exchanges of a case
-    GET /v1/timelines/{id}?kind=&format=&lang=  the first of these, if the id is an exchange's, else the second
+    GET /v1/cases/{id}/timeline?limit=&cursor=  the same for the exchanges of a case, the oldest first, in pages
+    GET /v1/timelines/{id}                      the first of these, if the id is an exchange's, else the second
 
 A timeline comes as `format`: json (the default), csv, ocel (OCEL 2.0), xes, or html (to print, in `lang` zh or en).
+A page of a case says whether there are `more`, and the `cursor` with which they are asked for; in every format the next
+page is also in the header `Link`, as rel="next".
 
 A party sees the exchanges that it is party to; about others it is told what it is told about none: 404.
 """
@@ -16,10 +18,11 @@ import hashlib
 import re
 from asyncio import to_thread
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Final
+from urllib.parse import urlencode
 from uuid import UUID
 
 from aiohttp import web
@@ -88,7 +91,7 @@ class AuditRoutes:
             move=matching(given, "move", *_AN_AGENCY),
         )
         limit = whole(given, "limit", 50, lowest=1, highest=_MOST_EXCHANGES)
-        this_list = _fingerprint(caller.agency, filters)
+        this_list = _fingerprint(caller.agency, **asdict(filters))
         after = _place(given["cursor"], this_list) if "cursor" in given else None
         found = await self._reader.page(caller.agency, filters, after, limit + 1)
         shown, more = found[:limit], len(found) > limit
@@ -112,14 +115,28 @@ class AuditRoutes:
         caller = await self._door.caller(request)
         thread = await self._thread(request, caller.agency)
         async with self._building:
-            return await self._answer(request, await self._exchange_timeline(thread, caller.agency))
+            return await self._answer(
+                parameters(request, "kind", *_SHOWN), await self._exchange_timeline(thread, caller.agency)
+            )
 
     async def case_timeline(self, request: web.Request) -> web.Response:
-        """All exchanges of a case that the caller is party to, step by step."""
-        caller = await self._door.caller(request)
-        parameters(request, *_SHOWN)
+        """A page of the exchanges of a case that the caller is party to, step by step. 410 as for the exchanges."""
+        caller = (await self._door.caller(request)).agency
+        given = parameters(request, "limit", "cursor", *_SHOWN)
+        limit = whole(given, "limit", 50, lowest=1, highest=_MOST_EXCHANGES)
+        case = request.match_info["id"]
+        this_list = _fingerprint(caller, timelines_of=case)
+        after = _place(given["cursor"], this_list) if "cursor" in given else None
         async with self._building:
-            return await self._answer(request, await self._case_timeline(request.match_info["id"], caller.agency))
+            found = await self._reader.case(caller, case, after, limit + 1) if "\0" not in case else []
+            if not found:
+                raise _not_found()
+            cursor = _cursor(Place.of(found[limit - 1]), this_list) if len(found) > limit else None
+            timeline = await self._case_timeline(case, found[:limit], caller)
+            answer = await self._answer(given, {**timeline, "cursor": cursor, "more": cursor is not None})
+        if cursor is not None:
+            answer.headers["Link"] = f'<?{urlencode({**given, "cursor": cursor})}>; rel="next"'
+        return answer
 
     async def any_timeline(self, request: web.Request) -> web.Response:
         """The timeline of an exchange or of a case."""
@@ -131,7 +148,8 @@ class AuditRoutes:
         records, stages = await self._reader.records([key]), await self._reader.stages([key])
         outages = await self._reader.outages()
         contracts = self._library.current()
-        return exchange_timeline(
+        return await to_thread(
+            exchange_timeline,
             records[key],
             stages[key],
             outages,
@@ -142,15 +160,13 @@ class AuditRoutes:
             calendars=contracts.calendars,
         )
 
-    async def _case_timeline(self, case: str, caller: str) -> Document:
-        threads = await self._reader.case(caller, case) if "\0" not in case else []
-        if not threads:
-            raise _not_found()
+    async def _case_timeline(self, case: str, threads: Sequence[Thread], caller: str) -> Document:
         keys: list[Key] = [(thread.kind, thread.exchange) for thread in threads]
         records, stages = await self._reader.records(keys), await self._reader.stages(keys)
         outages = await self._reader.outages()
         contracts = self._library.current()
-        return case_timeline(
+        return await to_thread(
+            case_timeline,
             case,
             [(records[key], stages[key]) for key in keys],
             outages,
@@ -161,12 +177,11 @@ class AuditRoutes:
             calendars=contracts.calendars,
         )
 
-    async def _answer(self, request: web.Request, timeline: Document) -> web.Response:
+    async def _answer(self, given: Mapping[str, str], timeline: Document) -> web.Response:
         """A timeline in the format that was asked for. A large one takes its time, and others do not wait."""
-        given = parameters(request, "kind", *_SHOWN)
         match given.get("format", "json"):
             case "json":
-                return json_response(timeline)
+                return await to_thread(json_response, timeline)
             case "csv":
                 return web.Response(body=await to_thread(csv_of, timeline), content_type="text/csv", charset="utf-8")
             case "ocel":
@@ -217,9 +232,9 @@ def _not_found() -> ProblemError:
     return ProblemError("not-found", "there is nothing here that you are a party to")
 
 
-def _fingerprint(caller: str, filters: Filters) -> str:
+def _fingerprint(caller: str, **about: JsonValue) -> str:
     """Which list a cursor belongs to: whose, and of what."""
-    return hashlib.sha256(canonical({"caller": caller, **asdict(filters)})).hexdigest()[:16]
+    return hashlib.sha256(canonical({"caller": caller, **about})).hexdigest()[:16]
 
 
 def _cursor(place: Place, this_list: str) -> str:

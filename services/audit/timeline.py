@@ -23,6 +23,8 @@ The timeline of a case:
     {"case", "entries": [as above, of all its exchanges],
      "exchanges": [the above without "entries"], "delay": {"totals": [as above, over the exchanges]}}
 
+Over HTTP a case comes in pages, each of which is such a document of some of its exchanges, with "more" and "cursor".
+
 An event that the reader may not see is a stub: `{"stub": true}` and the first line of the above, nothing else.
 `time` is when the agency says that it happened, `acceptedtime` when the gateway took it, `recordedtime` when it was
 registered; they are given as they were signed. `gap_s`: seconds since the step before it in the same exchange that the

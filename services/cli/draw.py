@@ -1,6 +1,7 @@
 """A timeline drawn for a terminal of 80 columns; times are Shanghai's.
 
 Who, what, when, the gap since the step before, and whose move it is then; then the clocks, and whose delay it was.
+All that the bus says is text: it is escaped, a run of it as one, so that no name or title becomes markup.
 """
 
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from rich.cells import set_cell_size
+from rich.markup import escape
 
 from contracts.calendar import SHANGHAI
 from contracts.counting import DAY, clock
@@ -25,9 +27,11 @@ _UNITS: Final = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))  # seconds
 
 def draw(timeline: dict[str, Any], say: Callable[[str], None]) -> None:
     """Print the timeline document of one exchange (`services.audit.timeline`)."""
-    say(f"[bold]{timeline['kind']} {timeline['exchange']}[/]  case {timeline['case']}")
+    head = escape(f"{timeline['kind']} {timeline['exchange']}")
+    say(f"[bold]{head}[/]  case {escape(timeline['case'])}")
     for party in timeline["parties"]:
-        say(f"  [cyan]{party['agency']:<10}[/] {set_cell_size(party['name'], _WHAT)} {party['role']}")
+        whose = escape(f"{set_cell_size(party['name'], _WHAT)} {party['role']}")
+        say(f"  {_code(party, 10)} {whose}")
     entries = timeline["entries"]
     day = ""
     for place, entry in enumerate(entries):
@@ -37,7 +41,8 @@ def draw(timeline: dict[str, Any], say: Callable[[str], None]) -> None:
             say(f"  {day}")
         say(f"  {_line(entry, rail)}")
     moves = ", ".join(agency["agency"] for agency in timeline["moves"])
-    say(f"  state: [bold]{timeline['status']}[/]" + (f"; the move is with {moves}" if moves else "; ended"))
+    state = escape(timeline["status"])
+    say(f"  state: [bold]{state}[/]" + (f"; the move is with {escape(moves)}" if moves else "; ended"))
     _draw_clocks(timeline["clocks"], say)
     _draw_delay(timeline["delay"], say)
 
@@ -62,11 +67,10 @@ def _draw_clocks(clocks: list[dict[str, Any]], say: Callable[[str], None]) -> No
     agencies = max(len(item["agency"]["agency"]) for item in clocks)
     title = _WIDTH - 2 - rules - 1 - agencies - 1 - 1 - _INSTANT - 1 - _STATE
     for item in clocks:
-        who = f"[cyan]{item['agency']['agency']:<{agencies}}[/]"
+        rule = escape(f"{item['rule']:<{rules}} ")
         due = ("~" if item["provisional"] else " ") + clock(datetime.fromisoformat(item["due"]))
-        say(
-            f"  {item['rule']:<{rules}} {who} {set_cell_size(item['title_zh'], title)} {due:<{_INSTANT}} {_state(item)}"
-        )
+        what = escape(f"{set_cell_size(item['title_zh'], title)} {due:<{_INSTANT}} ")
+        say(f"  {rule}{_code(item['agency'], agencies)} {what}{_state(item)}")
     years = sorted({year for item in clocks for year in item["provisional"]})
     if years:
         say(f"  ~ provisional 暂定: the calendar of {', '.join(map(str, years))} is not announced yet")
@@ -81,7 +85,7 @@ def _state(item: dict[str, Any]) -> str:
         case "void":
             return "[dim]no longer applies[/]"
         case state:
-            return str(state)
+            return escape(str(state))
 
 
 def _draw_delay(delay: dict[str, Any], say: Callable[[str], None]) -> None:
@@ -93,10 +97,16 @@ def _draw_delay(delay: dict[str, Any], say: Callable[[str], None]) -> None:
     name = _WIDTH - 2 - codes - 1 - 1 - _CAUSE - 1 - _LENGTH - 1 - len("100.0 %")
     for item in totals:
         account = item["account"]
-        who = f"[cyan]{account['agency']:<{codes}}[/] {set_cell_size(account['name'], name)}"
         cause = set_cell_size(f"{item['cause_zh']} {item['cause']}", _CAUSE)
         share = item["seconds"] / delay["span_s"] * 100
-        say(f"  {who} {cause} {duration(item['seconds']):>{_LENGTH}} {share:5.1f} %")
+        what = escape(f"{set_cell_size(account['name'], name)} {cause} {duration(item['seconds']):>{_LENGTH}}")
+        say(f"  {_code(account, codes)} {what} {share:5.1f} %")
+
+
+def _code(agency: dict[str, Any], width: int) -> str:
+    """An agency's code in markup."""
+    code = escape(f"{agency['agency']:<{width}}")
+    return f"[cyan]{code}[/]"
 
 
 def _line(entry: dict[str, Any], rail: str) -> str:
@@ -106,8 +116,9 @@ def _line(entry: dict[str, Any], rail: str) -> str:
     what = set_cell_size(f"{entry['title_zh']} {entry['title_en']}", _WHAT)
     gap = "" if entry["gap_s"] is None else f"+{duration(entry['gap_s'])}"
     moves = ", ".join(agency["agency"] for agency in entry["moves"])
-    who = f"[cyan]{entry['source']['agency']:<10}[/]"
-    return f"{start}{who} {what} {gap:>{_LENGTH + 1}} " + (f"→ {moves}" if moves else f"■ {entry['status']}")
+    then = f"→ {moves}" if moves else f"■ {entry['status']}"
+    said = escape(f"{what} {gap:>{_LENGTH + 1}} {then}")
+    return f"{start}{_code(entry['source'], 10)} {said}"
 
 
 def _when(entry: dict[str, Any]) -> datetime:
@@ -123,17 +134,18 @@ def draw_report(figures: dict[str, Any], say: Callable[[str], None]) -> None:
     blocks += [(item["agency"], item) for item in figures["agencies"]]
     titles = {item["id"]: item for item in figures["indicators"]}
     for name, block in blocks:
-        say(f"\n[bold]{name}[/]  opened {block['opened']}, ended {block['ended']}, open {block['open']}")
+        say(f"\n[bold]{escape(name)}[/]  opened {block['opened']}, ended {block['ended']}, open {block['open']}")
         for item in block["indicators"]:
             _draw_indicator(item, titles[item["id"]], say)
         for item in block["overdue"]:
             worst = duration(max(item["worst_s"], item["running_worst_s"]))
-            say(f"  {item['rule']:<8} late {item['count']}, overdue now {item['running']}, at worst {worst}")
+            say(escape(f"  {item['rule']:<8} late {item['count']}, overdue now {item['running']}, at worst {worst}"))
         for item in block["delay"]:
-            say(f"  {set_cell_size(item['cause'], _CAUSE)} {duration(item['seconds']):>{_LENGTH}}")
+            say(escape(f"  {set_cell_size(item['cause'], _CAUSE)} {duration(item['seconds']):>{_LENGTH}}"))
     for item in figures["findings"]:
-        say(f"\n[yellow]线索[/] {item['title_zh']} {item['title_en']}: case {item['case']}")
-        say(f"  {', '.join(item['agencies'])}; {item['notice_zh']}")
+        lead = escape(f"{item['title_zh']} {item['title_en']}: case {item['case']}")
+        say(f"\n[yellow]线索[/] {lead}")
+        say(escape(f"  {', '.join(item['agencies'])}; {item['notice_zh']}"))
 
 
 def _draw_indicator(item: dict[str, Any], described: dict[str, Any], say: Callable[[str], None]) -> None:
@@ -141,4 +153,5 @@ def _draw_indicator(item: dict[str, Any], described: dict[str, Any], say: Callab
         return
     colour = {"green": "green", "amber": "yellow", "red": "red"}.get(item["light"], "dim")
     title = set_cell_size(f"{described['title_zh']} {described['title_en']}", 46)
-    say(f"  {title} {item['value'] or '–':>8} {described['unit']:<6} [{colour}]{item['light']}[/]")
+    what = escape(f"{title} {item['value'] or '–':>8} {described['unit']:<6} ")
+    say(f"  {what}[{colour}]{escape(item['light'])}[/]")

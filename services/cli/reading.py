@@ -1,11 +1,16 @@
 """What is read from a running bus: timelines, and the report of a period."""
 
 from collections.abc import Sequence
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
+from uuid import UUID
 
+import click
+import orjson
 from rich.console import Console
 
 from connectors.errors import ReadRefused
@@ -16,6 +21,7 @@ from services.cli.draw import draw, draw_report
 from services.kernel.keys import agencies_of
 
 TEXT = "text"
+_PAGE: Final = 200
 
 
 async def timeline(
@@ -23,15 +29,23 @@ async def timeline(
 ) -> tuple[str, Answer]:
     """The timeline of an exchange or a case for the first of these agencies that may see it, and who that is.
 
+    Of a large case: all of it, for text and JSON; in another format its first page, and that is said on stderr.
     Raises ReadRefused with what the bus said to the last of them.
     """
+    path, limit = f"/v1/timelines/{quote(id_, safe='')}", None if _of_exchange(id_) else _PAGE
     wanted = "json" if form == TEXT else form
-    answer = None
     for key in readers:
         async with AgencyClient(url, key, bus) as client:
-            answer = await client.get(f"/v1/timelines/{quote(id_, safe='')}", format=wanted, lang=language)
-        if answer.status != 404:
-            return key.agency, _read(answer)
+            answer = await client.get(path, format=wanted, lang=language, limit=limit)
+            if answer.status == 404:
+                continue
+            if wanted == "json":
+                return key.agency, await _whole(client, path, _read(answer))
+            if "Link" in _read(answer).headers:
+                click.echo(
+                    f"{id_} has more exchanges than this first page of it; text and json have them all", err=True
+                )
+            return key.agency, answer
     raise ReadRefused(f"no timeline of {id_} for {', '.join(key.agency for key in readers) or 'nobody: no key'}")
 
 
@@ -56,9 +70,26 @@ def readers(keys: Path, code: str | None) -> list[SigningKey]:
     return [agency_key(agency, keys) for agency in ([code] if code else agencies_of(keys))]
 
 
+def merged(pages: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The pages of a case as one document; the one page of an exchange as it is."""
+    first, *others = pages
+    if not others:
+        return first
+    entries = [entry for page in pages for entry in page["entries"]]
+    return {
+        **first,
+        "exchanges": [exchange for page in pages for exchange in page["exchanges"]],
+        # Each page is in order, and what is recorded in the same instant is by exchange.
+        "entries": sorted(entries, key=lambda entry: (_recorded(entry), entry["kind"], entry["exchange"])),
+        "delay": {"totals": _summed([item for page in pages for item in page["delay"]["totals"]])},
+        "more": False,
+        "cursor": None,
+    }
+
+
 def show_timeline(document: dict[str, Any]) -> None:
     """Draw the timeline of an exchange, or of each exchange of a case."""
-    say = Console(highlight=False).print
+    say = Console(highlight=False, emoji=False).print
     for exchange in document.get("exchanges", [document]):
         entries = [
             entry
@@ -70,7 +101,39 @@ def show_timeline(document: dict[str, Any]) -> None:
 
 def show_report(document: dict[str, Any]) -> None:
     """Print the figures of a period."""
-    draw_report(document, Console(highlight=False).print)
+    draw_report(document, Console(highlight=False, emoji=False).print)
+
+
+async def _whole(client: AgencyClient, path: str, first: Answer) -> Answer:
+    """The first answer and all pages after it as one. Raises ReadRefused."""
+    pages = [first.json]
+    while pages[-1].get("more"):
+        pages.append(_read(await client.get(path, limit=_PAGE, cursor=pages[-1]["cursor"])).json)
+    if len(pages) == 1:
+        return first
+    return replace(first, body=orjson.dumps(merged(pages), option=orjson.OPT_SORT_KEYS))
+
+
+def _of_exchange(id_: str) -> bool:
+    try:
+        UUID(id_)
+    except ValueError:
+        return False
+    return True
+
+
+def _recorded(entry: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(entry["recordedtime"])
+
+
+def _summed(totals: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Totals by account and cause, in that order, exact to the six digits that they have."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for item in totals:
+        key = item["account"]["agency"], item["cause"]
+        before = found[key]["seconds"] if key in found else 0.0
+        found[key] = {**item, "seconds": float(Decimal(str(before)) + Decimal(str(item["seconds"])))}
+    return [found[key] for key in sorted(found)]
 
 
 def _read(answer: Answer) -> Answer:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg import sql
 
 from connectors.kafka.settings import KafkaSettings
 from connectors.postgres import migrations
@@ -140,7 +141,7 @@ async def stored(pool: Pool) -> list[Any]:
     """Everything derived, as it is stored."""
     async with pool.connection() as connection:
         figures = await connection.execute(
-            "SELECT kind, exchange, case_id, opened, begun, last::text, agencies, overseers, figures"
+            "SELECT kind, exchange, case_id, opened, first, last::text, agencies, overseers, figures"
             " FROM audit.figures ORDER BY 1, 2"
         )
         exchanges = await connection.execute("SELECT * FROM audit.exchanges ORDER BY kind, exchange")
@@ -288,15 +289,14 @@ async def test_figures_that_the_database_refuses_delay_no_other(pool: Pool) -> N
     ledger, good, bad = Ledger(pool), told("transfer", SENT), told("transfer", SENT)
     await take_in(pool, [*bad, *good])
     async with pool.connection() as connection:
-        await connection.execute(
-            f"ALTER TABLE audit.figures ADD CONSTRAINT no CHECK (exchange <> '{bad[0].exchange}')"  # pyright: ignore[reportArgumentType]
-        )
+        refusing = sql.SQL("ALTER TABLE audit.figures ADD CONSTRAINT refusing CHECK (exchange <> {})")
+        await connection.execute(refusing.format(bad[0].exchange))
     await ledger.settle(RULES, CALENDARS)
     assert (await marks(pool), await counted_exchanges(pool)) == (0, [good[0].exchange])
     (trouble,) = await ledger.uncounted()
     assert "CheckViolation" in trouble
     async with pool.connection() as connection:
-        await connection.execute("ALTER TABLE audit.figures DROP CONSTRAINT no")
+        await connection.execute("ALTER TABLE audit.figures DROP CONSTRAINT refusing")
     # What comes to it lets it be counted again.
     await take_in(pool, others=[("deliveries", delivered(bad[0], QINGPU, hours=1).to_bytes())])
     await ledger.settle(RULES, CALENDARS)
@@ -335,10 +335,10 @@ async def keep(pool: Pool, *items: Figures) -> None:
     async with pool.connection() as connection:
         for item in items:
             await connection.execute(
-                "INSERT INTO audit.figures (kind, exchange, case_id, opened, begun, last, agencies, overseers, figures)"
+                "INSERT INTO audit.figures (kind, exchange, case_id, opened, first, last, agencies, overseers, figures)"
                 " VALUES (%s, %s, %s, %s, %s, 'infinity', %s, %s, %s)",
                 (
-                    *(item.kind, item.exchange, item.case, item.opened, item.begun),
+                    *(item.kind, item.exchange, item.case, item.opened, item.first),
                     *(item.agencies, item.overseers, item.to_bytes()),
                 ),
             )

@@ -1,4 +1,4 @@
-"""What exchanges contribute to the indicators, which of them are to be counted again, and outages of buses."""
+"""What exchanges contribute to the indicators, which are to be counted again or could not be, and outages of buses."""
 
 from alembic import op
 
@@ -17,17 +17,25 @@ def upgrade() -> None:
             exchange uuid NOT NULL,
             case_id text NOT NULL,
             opened timestamptz NOT NULL,
+            first timestamptz NOT NULL,
             last timestamptz NOT NULL,
             agencies text[] NOT NULL,
+            overseers text[] NOT NULL,
             figures bytea NOT NULL,
             PRIMARY KEY (kind, exchange)
         );
-        CREATE INDEX figures_period ON figures USING gist (tstzrange(opened, last, '[]'));
+        CREATE INDEX figures_period ON figures USING gist (tstzrange(first, last, '[]'));
         CREATE INDEX figures_case ON figures (case_id);
         CREATE TABLE dirty (
             id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
             kind text NOT NULL,
             exchange uuid NOT NULL
+        );
+        CREATE TABLE uncounted (
+            kind text NOT NULL,
+            exchange uuid NOT NULL,
+            reason text NOT NULL,
+            PRIMARY KEY (kind, exchange)
         );
         CREATE TABLE outages (
             bus text NOT NULL,

@@ -150,7 +150,8 @@ def test_a_duty_that_ran_out_and_nothing_done_since_is_found() -> None:
 
 
 def test_a_duty_of_which_anything_was_heard_since_is_not() -> None:
-    play = overdue().wait(DAY * 12).given((QINGPU, "transfer.supplement_requested"))
+    asked = (QINGPU, "transfer.supplement_requested", {"reply_by": "2026-11-30"})
+    play = overdue().wait(DAY * 12).given(asked)
     assert found(counted(registered(play)), rule="duty-unanswered") == []
     # What others say since is no sign of the one whose duty it is.
     chased = overdue().wait(DAY * 12).given((MINHANG, "common.chased"))

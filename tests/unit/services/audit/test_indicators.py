@@ -41,7 +41,9 @@ def late() -> Figures:
         (310, QINGPU, "transfer.outcome_reported"),
         (320, MINHANG, "common.rated", RATED),
     )
-    return counted(records, [delivered(records[0], QINGPU, hours=1)])
+    return counted(
+        records, [delivered(records[0], QINGPU, hours=1), delivered(records[2], MINHANG, hours=26 + 1 / 3600)]
+    )
 
 
 @cache
@@ -231,7 +233,7 @@ PERIODS = st.tuples(MOMENTS, MOMENTS).map(lambda pair: (min(pair), max(pair)))
 
 def concerns(item: Figures, period: tuple[datetime, datetime]) -> bool:
     """What the ledger reads for a period."""
-    return item.begun < period[1] and (item.last is None or item.last >= period[0])
+    return item.first < period[1] and (item.last is None or item.last >= period[0])
 
 
 @settings(deadline=None)

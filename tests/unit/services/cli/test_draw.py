@@ -10,7 +10,7 @@ from services.cli.draw import draw, draw_report
 from services.cli.reading import merged, show_timeline
 from tests.support.told import case, referral, timeline, transfer
 
-HOSTILE = ("案[/]1", "案[conceal]x", "案[link=http://example.invalid]x[/link]", "案[2026]1号", "[bold", "[/bold] [red]")
+HOSTILE = ("案[/]1", "案[conceal]x", "案[link=x]y[/link]", "案[2026]1号", "[bold", "[/bold] [red]")
 
 
 def drawn(document: dict[str, Any]) -> str:
@@ -23,7 +23,9 @@ def spoilt(value: Any, name: str) -> Any:
     """The document with every name, title and case replaced."""
     if isinstance(value, dict):
         hostile = {"name", "title_zh", "title_en", "case", "role", "cause_zh", "notice_zh", "unit"}
-        return {key: name if key in hostile and isinstance(item, str) else spoilt(item, name) for key, item in value.items()}
+        return {
+            key: name if key in hostile and isinstance(item, str) else spoilt(item, name) for key, item in value.items()
+        }
     return [spoilt(item, name) for item in value] if isinstance(value, list) else value
 
 
@@ -74,7 +76,10 @@ def test_what_looks_like_the_name_of_an_emoji_is_text(capsys: pytest.CaptureFixt
 
 def test_pages_of_a_case_make_one_document() -> None:
     whole = case([referral(), transfer()])
-    pages = [{**case([told]), "more": more, "cursor": "x" if more else None} for told, more in zip((referral(), transfer()), (True, False), strict=True)]
+    pages = [
+        {**case([told]), "more": more, "cursor": "x" if more else None}
+        for told, more in zip((referral(), transfer()), (True, False), strict=True)
+    ]
     assert merged(pages) == {**whole, "more": False, "cursor": None}
 
 
