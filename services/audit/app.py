@@ -42,7 +42,7 @@ class Audit:
         self._ledger = Ledger(runtime.pool)
         self._library = runtime.library
         self._counting: asyncio.Task[None] | None = None
-        self._uncounted: Sequence[str] = ()
+        self._trouble: str | None = None
         self._figures = FigureRoutes(self._ledger, door, runtime.library, settings.bus, runtime.clock)
         self._routes = AuditRoutes(Reader(runtime.pool), door, runtime.library, settings.bus, runtime.clock)
 
@@ -62,24 +62,29 @@ class Audit:
         await self._follower.stop()
 
     def troubles(self) -> Sequence[str]:
-        """Why timelines or figures are not being kept up. A stopped exchange is in the log: others go on."""
+        """Why timelines or figures are not kept up. An exchange that is stopped or not counted is in the log."""
         health = self._consumer.health()
-        return [*([] if health.ready else [health.reason or health.state]), *self._uncounted]
+        following = None if health.ready else health.reason or health.state
+        return [trouble for trouble in (following, self._trouble) if trouble]
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """Exchanges, timelines and figures."""
         return [*self._routes.routes(), *self._figures.routes()]
 
     async def _count_always(self) -> None:
+        told: Sequence[str] = ()
         while True:
             contracts = self._library.current()
             try:
                 while await self._ledger.refresh(contracts.rules, contracts.calendars):
                     pass
-                self._uncounted = await self._ledger.uncounted()
+                uncounted, self._trouble = await self._ledger.uncounted(), None
+                if uncounted != told:
+                    log.error("not counted", exchanges=uncounted)
+                    told = uncounted
             except Exception as error:  # noqa: BLE001, the next round tries again
+                self._trouble = f"figures wait: {type(error).__name__}"
                 log.warning("figures wait", reason=repr(error))
-                self._uncounted = [f"figures wait: {type(error).__name__}"]
             await asyncio.sleep(_COUNT_EVERY)
 
 

@@ -5,9 +5,9 @@
     the document of `services.audit.indicators`, and "findings": [document of `services.audit.findings`]
 
 The bus itself sees everybody; a supervisor or an arbiter what it oversees, days that are stated to it included, and
-what is found in that alone; any other agency its own figures and no findings. An overseer that asks for itself,
-`agency`, gets its own figures as any agency does. They are made of what is counted when it is asked: all that audit has followed,
-unless it is being counted anew.
+what is found in that alone; any other agency its own figures and no findings. An overseer that asks for itself, with
+`agency`, gets its own figures as any agency does. All are made of what is counted when it is asked: what audit has
+followed by then, unless it is just being counted anew.
 """
 
 import asyncio

@@ -173,5 +173,5 @@ _ADD_OUTAGES: Final = """
     )
     INSERT INTO audit.dirty (kind, exchange)
     SELECT DISTINCT kind, exchange FROM audit.figures
-    JOIN new ON tstzrange(opened, last, '[]') && tstzrange(begun, ended, '[]')
+    JOIN new ON tstzrange(first, last, '[]') && tstzrange(begun, ended, '[]')
 """
