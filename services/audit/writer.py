@@ -15,6 +15,7 @@ from contracts.deliveries import StageReached
 from contracts.outages import Outage
 from contracts.records import REJECTION, Record, Statement
 from contracts.topics import DELIVERIES, OUTAGES, OUTCOMES
+from services.kernel.stages import columns as stage_columns
 
 COUNTING: Final = 0x11A2D1
 """The advisory lock of who counts exchanges. An outage waits for it: it must not fall between reading and storing."""
@@ -90,22 +91,12 @@ def _exchange(first: Record, last: Record) -> tuple[object, ...]:
 
 
 async def _add_stages(connection: Connection, stages: Sequence[StageReached]) -> None:
-    columns = (
-        [stage.kind for stage in stages],
-        [stage.exchange for stage in stages],
-        [stage.sequence for stage in stages],
-        [stage.recipient for stage in stages],
-        [stage.stage for stage in stages],
-        [stage.attempt for stage in stages],
-        [stage.bus for stage in stages],
-        [stage.time for stage in stages],
-    )
-    await connection.execute(_ADD_STAGES, columns)
+    await connection.execute(_ADD_STAGES, stage_columns(stages))
 
 
 async def _mark(connection: Connection, keys: Collection[tuple[str, str]]) -> None:
-    columns = ([kind for kind, _ in keys], [exchange for _, exchange in keys])
-    await connection.execute(_MARK, columns)
+    marked = ([kind for kind, _ in keys], [exchange for _, exchange in keys])
+    await connection.execute(_MARK, marked)
 
 
 async def _add_outages(connection: Connection, outages: Sequence[Outage]) -> None:

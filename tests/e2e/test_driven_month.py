@@ -19,7 +19,7 @@ from connectors.http.client import AgencyClient, new_event
 from contracts.canonical import Document
 from contracts.records import Record
 from events.envelope import DIGEST, SALTS
-from services.cli.agencies import new_agency
+from services.cli.agencies import agency_key, new_agency
 from services.cli.driver import Driver
 from services.cli.stack import Stack
 from tests.support.factory import CASE, fact
@@ -124,11 +124,12 @@ def exchange_of(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """What is on record at the end: clocks, what was registered, and the timelines that the parties read."""
+    """What is on record at the end: clocks, what was registered, the timelines that the parties read, the report."""
 
     clocks: Sequence[tuple[Any, ...]]
     registered: Sequence[dict[str, Any]]
     timelines: Mapping[tuple[str, str], Any]
+    report: Any
 
 
 class Strikes:
@@ -167,7 +168,7 @@ async def play(stack: Stack, strikes: Strikes | None) -> Month:
             answer = await clients[step.source].submit_surely(_event(step, place, clients[step.source]), wait=30)
             assert answer.status in {201, 202}, f"{step}: {answer.body!r}"
         await driver.advance(END, deadline=90)
-        return Month(*await asyncio.to_thread(on_record, stack), await read(clients))
+        return Month(*await asyncio.to_thread(on_record, stack), await read(clients), await report(stack))
 
 
 def _event(step: Step, place: int, client: AgencyClient) -> Document:
@@ -206,6 +207,14 @@ async def read(clients: Mapping[str, AgencyClient]) -> dict[tuple[str, str], Any
     return found
 
 
+async def report(stack: Stack) -> Any:
+    """The figures and findings, as the bus's operator reads them."""
+    async with AgencyClient(stack.url, agency_key(stack.bus, stack.keys), stack.bus) as bus:
+        answer = await bus.get("/v1/indicators", **{"from": f"{BEGIN:%Y-%m-%d}", "to": f"{END:%Y-%m-%d}"})
+    assert answer.status == 200, answer.body
+    return answer.json
+
+
 def comparable(value: Any) -> Any:
     """Without what is drawn at random for each signature."""
     if isinstance(value, dict):
@@ -231,3 +240,5 @@ def test_a_month_is_the_same_whatever_is_killed_meanwhile(scratch: Path) -> None
     assert found.clocks == expected.clocks
     assert found.registered == expected.registered
     assert found.timelines == expected.timelines
+    assert expected.report["total"]["opened"] == len({step.exchange for step in STEPS})
+    assert found.report == expected.report
