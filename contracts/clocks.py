@@ -463,7 +463,7 @@ def _provisional(
         return ()
     # A period of working days asks for each of its days, another one only for those at its end.
     # The last days of December may rest by the notice for the year after.
-    last = (steps[-1].to + 6 * DAY).date()
+    last = (steps[-1].to + 5 * DAY).date()
     ends = [(step.to - DAY).date() for step in steps[-2:]]
     first = start.date() if rule.limit.unit is Unit.WORKING_DAYS else min(ends)
     return tuple(year for year in range(first.year, last.year + 1) if calendar.provisional(year))

@@ -5,6 +5,7 @@ import random
 import signal
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -227,15 +228,20 @@ def facts(month: Month) -> Counter[str]:
 
 
 def test_a_month_is_the_same_whatever_is_killed_meanwhile(scratch: Path) -> None:
-    with Stack(scratch / "undisturbed", legal_time=BEGIN) as stack:
-        expected = asyncio.run(play(stack, None))
+    with (
+        Stack(scratch / "undisturbed", legal_time=BEGIN) as quiet,
+        Stack(scratch / "killed", legal_time=BEGIN) as stricken,
+        ThreadPoolExecutor(2) as threads,
+    ):
+        strikes = Strikes(stricken, seed=20261116)
+        runs = [
+            threads.submit(asyncio.run, play(stack, kills)) for stack, kills in ((quiet, None), (stricken, strikes))
+        ]
+        expected, found = (run.result() for run in runs)
     assert len(expected.registered) == len(STEPS) + 32
     told = facts(expected)
     assert (told["clock_warned"], told["clock_expired"], told["extension_granted"]) == (20, 11, 2)
     assert Counter(row[7] for row in expected.clocks) == {"met": 21, "late": 9, "running": 5, "void": 1}
-    with Stack(scratch / "killed", legal_time=BEGIN) as stack:
-        strikes = Strikes(stack, seed=20261116)
-        found = asyncio.run(play(stack, strikes))
     assert sorted(strikes.killed) == sorted(name for names in VICTIMS for name in names)
     assert found.clocks == expected.clocks
     assert found.registered == expected.registered
