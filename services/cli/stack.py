@@ -322,7 +322,8 @@ def trouble(url: str) -> str:
         with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310, our own loopback address
             return "" if response.status == 200 else f"HTTP {response.status}"
     except urllib.error.HTTPError as error:
-        body = error.read()
+        with error:
+            body = error.read()
         try:
             return str(json.loads(body).get("detail") or error)
         except ValueError:
