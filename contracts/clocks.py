@@ -108,7 +108,7 @@ class Entry:
         data, leg = event["data"], event.get("leg")
         return cls(
             sequence=record.sequence,
-            fact=str(event["type"]).split(".")[3],
+            fact=record.fact,
             source=str(event["source"]),
             leg=leg if isinstance(leg, str) else None,
             time=instant(event["time"]),
@@ -246,11 +246,10 @@ def recounted(item: Clock, calendars: Calendars) -> Due | None:
 
     A clock that expired stays as it was, and so does one whose day was named, by agreement or extension.
     """
-    limit, newest = item.rule.limit, calendars.newest()
-    if item.state is not ClockState.RUNNING or limit is None or item.extensions or item.expired is not None:
+    named = item.agreed or item.extensions or item.rule.limit is None
+    if named or item.state is not ClockState.RUNNING or item.expired is not None:
         return None
-    if item.agreed:
-        return None
+    newest = calendars.newest()
     again = due_by(item.rule, item.started_at, newest)
     for begun, resumed in item.suspensions:
         again = _later(again, begun, resumed, newest)
@@ -260,7 +259,7 @@ def recounted(item: Clock, calendars: Calendars) -> Due | None:
 def _started(
     history: History, entry: Entry, rules: Rules, calendars: Calendars, live: Sequence[Clock]
 ) -> Iterator[Clock]:
-    for versions in _by_id(rules.started_by(history.kind, entry.fact)):
+    for versions in rules.started_by(history.kind, entry.fact):
         start = next(start for start in versions[0].starts if start.fact == entry.fact)
         for agency in (code for code, role in sorted(entry.parties.items()) if role == versions[0].duty):
             if any(item.running and item.rule.id == versions[0].id and item.agency == agency for item in live):
@@ -281,13 +280,6 @@ def _started(
                 by=start.by,
                 agreed=agreed is not None,
             )
-
-
-def _by_id(rules: Sequence[Rule]) -> list[list[Rule]]:
-    found: dict[str, list[Rule]] = {}
-    for rule in rules:
-        found.setdefault(rule.id, []).append(rule)
-    return list(found.values())
 
 
 def _version(versions: Sequence[Rule], start: datetime, accepted: datetime) -> Rule | None:

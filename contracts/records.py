@@ -80,6 +80,11 @@ class Record(BaseModel):
         return str(self.event["kind"])
 
     @property
+    def fact(self) -> str:
+        """The short name of the fact that was stated, such as `sent`."""
+        return str(self.event["type"]).split(".")[3]
+
+    @property
     def exchange(self) -> str:
         """The exchange's id."""
         return str(self.event["exchange"])

@@ -149,14 +149,15 @@ class Rules:
     """All rules, every version."""
 
     by_id: Mapping[str, tuple[Rule, ...]]
-    _starting: Mapping[tuple[str, str], tuple[Rule, ...]] = field(init=False, repr=False)
+    _starting: Mapping[tuple[str, str], tuple[tuple[Rule, ...], ...]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        starting: dict[tuple[str, str], list[Rule]] = {}
+        starting: dict[tuple[str, str], list[tuple[Rule, ...]]] = {}
         for versions in self.by_id.values():
-            for rule in versions:
-                for fact in dict.fromkeys(start.fact for start in rule.starts):
-                    starting.setdefault((rule.kind, fact), []).append(rule)
+            facts = {(rule.kind, start.fact): None for rule in versions for start in rule.starts}
+            for kind, fact in facts:
+                able = tuple(rule for rule in versions if any(start.fact == fact for start in rule.starts))
+                starting.setdefault((kind, fact), []).append(able)
         object.__setattr__(self, "_starting", {key: tuple(found) for key, found in starting.items()})
 
     def at(self, rule_id: str, start: datetime) -> Rule:
@@ -171,8 +172,8 @@ class Rules:
             raise ClockError(f"{rule_id} is not in force on {day}; it is from {periods}")
         return found
 
-    def started_by(self, kind: str, fact: str) -> tuple[Rule, ...]:
-        """The rules of a kind that a fact, by its short name, can start; of each all versions."""
+    def started_by(self, kind: str, fact: str) -> tuple[tuple[Rule, ...], ...]:
+        """The rules of a kind that a fact, by its short name, can start; of each all versions that it starts."""
         return self._starting.get((kind, fact), ())
 
 

@@ -228,7 +228,7 @@ def _waits(records: Sequence[Record], times: Sequence[datetime], end: datetime) 
 
 def _asked(record: Record, *, before: bool) -> bool:
     """Whether a request to withdraw waits for its answer."""
-    match _fact(record):
+    match record.fact:
         case "withdrawal_requested":
             return True
         case "withdrawn" | "withdrawal_refused":
@@ -265,7 +265,7 @@ def _needless(waits: Sequence[_Wait]) -> Mapping[int, str]:
         if wait.cause is Cause.SUPPLEMENT:
             places.append(place)
         then = wait.then
-        goes_on = then is not None and then.standing.phase is not Phase.SUPPLEMENT and _fact(then) != "withdrawn"
+        goes_on = then is not None and then.standing.phase is not Phase.SUPPLEMENT and then.fact != "withdrawn"
         if then is not None and goes_on and then.event["source"] == requester:
             found |= dict.fromkeys(places, requester)
     return found
@@ -281,7 +281,7 @@ def _forwarded(waits: Sequence[_Wait]) -> AbstractSet[int]:
         then = wait.then
         if then is None:
             break
-        if _fact(then) == "forwarded":
+        if then.fact == "forwarded":
             found |= set(holding.get(str(then.event["source"]), ()))
         holding = {code: held for code, held in holding.items() if _recipient(then, code)}
     return found
@@ -329,7 +329,3 @@ def _times(records: Sequence[Record], hidden: AbstractSet[int]) -> list[datetime
         known = instant(record.event["recordedtime" if record.sequence in hidden else "acceptedtime"])
         times.append(max(known, times[-1]) if times else known)
     return times
-
-
-def _fact(record: Record) -> str:
-    return str(record.event["type"]).split(".")[3]

@@ -305,9 +305,9 @@ def _as_corrected(records: Sequence[Record]) -> _Data:
     """What each event says now: with the corrections of it that stand."""
     found: dict[int, Document] = {record.sequence: _object(record.event["data"]) for record in records}
     types = {record.sequence: str(record.event["type"]) for record in records}
-    withdrawn = [found[record.sequence]["correction"] for record in records if _fact(record) == "correction_withdrawn"]
+    withdrawn = [found[record.sequence]["correction"] for record in records if record.fact == "correction_withdrawn"]
     for record in records:
-        if _fact(record) == "corrected" and record.sequence not in withdrawn:
+        if record.fact == "corrected" and record.sequence not in withdrawn:
             said = found[record.sequence]
             wrong = int(str(said["corrects"]))
             pointer, value = str(said["pointer"]), str(said["correct_value"])
@@ -352,7 +352,7 @@ def _act(record: Record, data: _Data) -> Act:
     outcome = data[record.sequence].get("outcome")
     return Act(
         sequence=record.sequence,
-        fact=_fact(record),
+        fact=record.fact,
         agency=_source(record),
         at=_accepted(record),
         outcome=outcome if isinstance(outcome, str) else None,
@@ -391,7 +391,7 @@ def _asks(records: Sequence[Record], delivered: Delivered) -> list[Ask]:
 
 def _stated(record: Record, ask: Ask) -> dict[str, object]:
     """What a fact of the agency changes in what is asked of it."""
-    at, fact = _accepted(record), _fact(record)
+    at, fact = _accepted(record), record.fact
     if kind_of(str(record.event["type"])) == COMMON_KIND:
         return {}
     if fact == "receipted":
@@ -425,7 +425,7 @@ def _refusals(records: Sequence[Record], data: _Data) -> Iterator[Refusal]:
         code = _object(data[record.sequence].get("ground")).get("code")
         if isinstance(code, str):
             yield Refusal(
-                sequence=record.sequence, fact=_fact(record), ground=code, agency=_source(record), at=_accepted(record)
+                sequence=record.sequence, fact=record.fact, ground=code, agency=_source(record), at=_accepted(record)
             )
 
 
@@ -447,7 +447,7 @@ def _ratings(records: Sequence[Record], data: _Data) -> Iterator[Rating]:
     """The last rating of one agency by another; an earlier one gives way."""
     found: dict[tuple[str, str], Rating] = {}
     for record in records:
-        if _fact(record) == "rated":
+        if record.fact == "rated":
             said, by = data[record.sequence], _source(record)
             marks = {name: int(str(said[name])) for name in ("timeliness", "quality")}
             rating = Rating(by=by, of=str(said["agency"]), at=_accepted(record), **marks)
@@ -458,7 +458,7 @@ def _ratings(records: Sequence[Record], data: _Data) -> Iterator[Rating]:
 def _replies(records: Sequence[Record], data: _Data) -> Iterator[Reply]:
     for record in records:
         items = data[record.sequence].get("items")
-        if _fact(record) == "replied" and isinstance(items, list):
+        if record.fact == "replied" and isinstance(items, list):
             given = [_object(item).get("adoption") for item in items]
             yield Reply(
                 agency=_source(record),
@@ -505,10 +505,6 @@ def _day(first: Record, said: Mapping[str, JsonValue]) -> DayStatement | None:
 
 def _recipients(record: Record) -> frozenset[str]:
     return frozenset(code for code, party in record.standing.parties.items() if party.role == RECIPIENT)
-
-
-def _fact(record: Record) -> str:
-    return str(record.event["type"]).split(".")[3]
 
 
 def _source(record: Record) -> str:

@@ -503,7 +503,8 @@ def _clocks(state: State, event: Event, context: Context) -> Rejection | None:
 def _agreed_day(state: State, fact: Fact, context: Context) -> Rejection | None:
     """A last day that is named for the other side is still to come."""
     today = context.acceptedtime.astimezone(SHANGHAI).date()
-    for rule in context.contracts.rules.started_by(state.kind, fact.name()):
+    started = context.contracts.rules.started_by(state.kind, fact.name())
+    for rule in (rule for versions in started for rule in versions):
         day = getattr(fact, rule.agreed, None) if rule.agreed else None
         if isinstance(day, date) and (named_day(day) is None or day <= today):
             detail = f"{rule.agreed} {day} is over, or no day of this time; it is after {today}"
