@@ -1,11 +1,19 @@
-"""Agencies 单位: who they are, whose bus hosts them, and their public keys. Resolved by code, never by name."""
+"""Agencies 单位: who they are, whose bus hosts them, and their public keys. Resolved by code, never by name.
+
+In which ring of partners one stands (区级联动, 外区, 长三角) is said by contracts/groups.py: 青浦 is a neighbour of
+闵行 and a home to itself.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Self
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, model_validator
 
 from contracts.files import ContractPart
+from contracts.periods import Dated, require_apart
 from contracts.signatures import PublicKey, load_public
 from events.fields import AgencyCode, Division
 
@@ -21,8 +29,35 @@ class KeyEntry(ContractPart):
     revoked: AwareDatetime | None = None
 
 
+class How(StrEnum):
+    """How an agency has another name."""
+
+    PLATE = "plate"  # 加挂牌子: borne beside its own name
+    FORMER = "former"  # 曾用名: in place of the name it has now
+
+
+class OtherName(Dated):
+    """A name that an agency bears or bore, with its period and where that stands."""
+
+    name: str
+    how: How
+    source: str
+
+    @model_validator(mode="after")
+    def _former_has_ended(self) -> Self:
+        if self.how is How.FORMER and self.valid_to is None:
+            msg = f"{self.name} is a former name: valid_to says since when it is one"
+            raise ValueError(msg)
+        return self
+
+
 class Agency(ContractPart):
-    """One participant. `home` is the code of the bus that hosts it; `superior` decides what it disputes."""
+    """One participant. `home` is the code of the bus that hosts it; its superiors decide what it disputes.
+
+    superior: the next above in its own line 条. government: whose department or team it is 块; a bureau has both.
+    acts_for: in whose name it may act. channels: the platforms through which it takes matters in. names: what else it
+    is or was called.
+    """
 
     code: AgencyCode
     name: str
@@ -31,10 +66,24 @@ class Agency(ContractPart):
     role: str
     home: AgencyCode
     superior: AgencyCode | None = None
+    government: AgencyCode | None = None
     acts_for: tuple[AgencyCode, ...] = ()
+    channels: tuple[str, ...] = ()
+    names: tuple[OtherName, ...] = ()
     keys: tuple[KeyEntry, ...] = ()
     source: str
     status: str
+
+    @model_validator(mode="after")
+    def _one_name_at_a_time(self) -> Self:
+        require_apart(("a former name", other) for other in self.names if other.how is How.FORMER)
+        return self
+
+    def called(self, day: date) -> tuple[str, ...]:
+        """What it was called on a day: its name first, then the plates 牌子 beside it."""
+        of_day = [other for other in self.names if other.valid(day)]
+        name = next((other.name for other in of_day if other.how is How.FORMER), self.name)
+        return name, *(other.name for other in of_day if other.how is How.PLATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +107,23 @@ class Agencies:
         return agency.name if agency else code
 
     def common_superior(self, one: str, other: str) -> str | None:
-        """共同的上一级 of two agencies, the nearest first (行政处罚法 25)."""
-        chain = self._superiors(one)
-        return next((code for code in self._superiors(other) if code in chain), None)
+        """共同的上一级 of two agencies, the nearest first (行政处罚法 25); 条 before 块 at one distance."""
+        above = self._superiors(one)
+        return next((code for code in self._superiors(other) if code in above), None)
 
     def _superiors(self, code: str) -> list[str]:
-        chain: list[str] = []
+        """Everybody above, nearest first."""
+        above: list[str] = []
+        level = [code]
+        while level:
+            found = [next_up for below in level for next_up in self._next_up(below)]
+            level = [item for item in dict.fromkeys(found) if item not in above]
+            above += level
+        return above
+
+    def _next_up(self, code: str) -> list[str]:
         agency = self.by_code.get(code)
-        while agency and agency.superior and agency.superior not in chain:
-            chain.append(agency.superior)
-            agency = self.by_code.get(agency.superior)
-        return chain
+        return [item for item in (agency.superior, agency.government) if item] if agency else []
 
 
 def directory(agencies: Iterable[Agency]) -> Agencies:

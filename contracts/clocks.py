@@ -8,7 +8,7 @@ accepted in time meets its clock even if an expiry was registered before it; tha
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -26,8 +26,8 @@ from contracts.rules import By, Rule, Rules, Start
 from contracts.rules import packaged as packaged_rules
 
 _ABOUT_CLOCKS: Final = ("cn.liandong.common.clock_", "cn.liandong.common.extension_")
-_DATED: Final = re.compile(r"\d{4}-\d\d-\d\d(?:T\S{5,30})?$")
-_SAID_AT_MOST: Final = 200
+_DATED_OR_CODED: Final = re.compile(r"\d{4}-\d\d-\d\d(?:T\S{5,30})?|[a-z0-9][a-z0-9_-]{0,39}")
+_SHORT: Final = re.compile(r"[\s\S]{0,200}")
 
 _YEARS: Final = range(2000, 3000)
 """Those in which a named day can lie; another is a slip of the pen, and no day."""
@@ -222,12 +222,12 @@ def clocks(history: History, rules: Rules | None = None, calendars: Calendars | 
     known = calendars or packaged_calendars()
     found: list[Clock] = []
     live: list[int] = []
-    asking: Entry | None = None
+    waiting: Mapping[str, Entry] = {}
     for entry in history.entries:
-        if entry.fact == "extension_requested":
-            asking = entry
+        request = _answered(waiting, entry)
+        waiting = _waiting(waiting, entry)
         for place in live:
-            found[place] = _after(found[place], entry, asking, known)
+            found[place] = _after(found[place], entry, request, known)
         live = [place for place in live if found[place].running or found[place].unfounded]
         if not entry.ended:
             begun = [*_started(history, entry, law, known, [found[place] for place in live])]
@@ -239,6 +239,36 @@ def clocks(history: History, rules: Rules | None = None, calendars: Calendars | 
 def running(history: History, rules: Rules | None = None, calendars: Calendars | None = None) -> tuple[Clock, ...]:
     """The clocks that run now: duties that stand, on time, overdue or suspended."""
     return tuple(item for item in clocks(history, rules, calendars) if item.running)
+
+
+def requests(history: History) -> Mapping[str, Entry]:
+    """The requests for more time that have no answer yet, by who asked."""
+    waiting: Mapping[str, Entry] = {}
+    for entry in history.entries:
+        waiting = _waiting(waiting, entry)
+    return waiting
+
+
+def asked(waiting: Collection[str], source: str, leg: str | None, parties: Mapping[str, str]) -> str | None:
+    """Whose request for more time an answer of `source` is about: the leg's that it names, or the other side's only."""
+    others = [code for code in waiting if parties.get(code) != parties.get(source)]
+    return leg if leg in others else (others[0] if len(others) == 1 else None)
+
+
+def _answered(waiting: Mapping[str, Entry], entry: Entry) -> Entry | None:
+    if entry.fact not in {"extension_granted", "extension_refused"}:
+        return None
+    return waiting.get(asked(waiting, entry.source, entry.leg, entry.parties) or "")
+
+
+def _waiting(waiting: Mapping[str, Entry], entry: Entry) -> Mapping[str, Entry]:
+    """The requests that wait after an entry. Who handed the matter on needs no more time for it."""
+    if entry.fact == "extension_requested":
+        waiting = {**waiting, entry.source: entry}
+    answered = _answered(waiting, entry)
+    return {
+        code: item for code, item in waiting.items() if item is not answered and entry.parties.get(code) != "former"
+    }
 
 
 def recounted(item: Clock, calendars: Calendars) -> Due | None:
@@ -261,7 +291,9 @@ def _started(
 ) -> Iterator[Clock]:
     for versions in rules.started_by(history.kind, entry.fact):
         start = next(start for start in versions[0].starts if start.fact == entry.fact)
-        for agency in (code for code, role in sorted(entry.parties.items()) if role == versions[0].duty):
+        if not start.fits(entry.said):
+            continue
+        for agency in _dutiful(versions[0], entry):
             if any(item.running and item.rule.id == versions[0].id and item.agency == agency for item in live):
                 continue
             at = _start_time(history, entry, start, agency)
@@ -280,6 +312,13 @@ def _started(
                 by=start.by,
                 agreed=agreed is not None,
             )
+
+
+def _dutiful(rule: Rule, entry: Entry) -> list[str]:
+    """Whose duty a fact begins, in code order; of a rule for each addressee, only whose leg the fact is about."""
+    holders = sorted(code for code, role in entry.parties.items() if role == rule.duty)
+    about = {entry.leg, entry.source} & {*holders} if rule.each else set[str]()
+    return [code for code in holders if code in about] if about else holders
 
 
 def _version(versions: Sequence[Rule], start: datetime, accepted: datetime) -> Rule | None:
@@ -318,8 +357,8 @@ def _start_time(history: History, entry: Entry, start: Start, agency: str) -> da
             return history.delivered.get((entry.sequence, agency))
 
 
-def _after(item: Clock, entry: Entry, asking: Entry | None, calendars: Calendars) -> Clock:
-    """A clock after an entry."""
+def _after(item: Clock, entry: Entry, request: Entry | None, calendars: Calendars) -> Clock:
+    """A clock after an entry. `request`: the one that it answers."""
     said = _heard(item, entry)
     if said is not item or not item.running:
         return said
@@ -336,8 +375,8 @@ def _after(item: Clock, entry: Entry, asking: Entry | None, calendars: Calendars
         return replace(_cleared(item, entry), state=ClockState.SUSPENDED, suspended_at=since)
     if fact in rule.resumes and suspended:
         return _resumed(item, entry, calendars)
-    granted = entry.fact == "extension_granted" and asking is not None and item.agency == asking.source
-    return _extended(item, entry, asking, calendars) if granted and asking else item
+    granted = entry.fact == "extension_granted" and request is not None and item.agency == request.source
+    return _extended(item, entry, request, calendars) if granted and request else item
 
 
 def _heard(item: Clock, entry: Entry) -> Clock:
@@ -400,14 +439,14 @@ def _later(due: Due, begun: datetime, again: datetime, calendar: Calendar) -> Du
     return replace(due, steps=tuple(steps), instant=steps[-1].to, provisional=provisional)
 
 
-def _extended(item: Clock, entry: Entry, asking: Entry, calendars: Calendars) -> Clock:
+def _extended(item: Clock, entry: Entry, request: Entry, calendars: Calendars) -> Clock:
     last, rule = named_day(entry.said.get("new_date")), entry.said.get("rule")
     if last is None or not may_extend(item) or rule not in {None, item.rule.id}:
         return item
     furthest = latest(item, calendars.as_of(entry.acceptedtime))
     new = min(midnight(last + DAY), furthest or midnight(last + DAY))
     # What the rule itself grants, it grants when it is asked: that the bus says so later harms nobody.
-    at = asking.acceptedtime if rule is not None else entry.acceptedtime
+    at = request.acceptedtime if rule is not None else entry.acceptedtime
     over = item.state is ClockState.RUNNING and at > item.due.instant
     if over or new <= item.due.instant:
         return item
@@ -462,14 +501,13 @@ def _provisional(
 
 
 def _said(type_: str, data: Mapping[str, JsonValue]) -> dict[str, str | int | bool]:
-    """What clocks hear: of what is said about clocks and extensions whatever is short, of another fact its days."""
-    if type_.startswith(_ABOUT_CLOCKS):
-        return {
-            name: value
-            for name, value in data.items()
-            if isinstance(value, int) or (isinstance(value, str) and len(value) <= _SAID_AT_MOST)
-        }
-    return {name: value for name, value in data.items() if isinstance(value, str) and _DATED.match(value)}
+    """What clocks hear: of what is said about clocks and extensions whatever is short, else days and codes."""
+    heard = _SHORT if type_.startswith(_ABOUT_CLOCKS) else _DATED_OR_CODED
+    return {
+        name: value
+        for name, value in data.items()
+        if isinstance(value, int) or (isinstance(value, str) and heard.fullmatch(value))
+    }
 
 
 def named_day(value: object) -> date | None:

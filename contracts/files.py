@@ -12,6 +12,9 @@ T = TypeVar("T", bound=BaseModel)
 
 PACKAGED = Path(__file__).parent
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The one in C, seven times as fast, where PyYAML was built with it."""
+
 
 class ContractPart(BaseModel):
     """A part of a contract file: unknown members are refused, so that a misspelling cannot pass."""
@@ -22,7 +25,9 @@ class ContractPart(BaseModel):
 def read(model: type[T], path: Path) -> T:
     """One file as one model. Raises UnusableContract that names the file and every violation."""
     try:
-        return model.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return model.model_validate(
+            yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506, both are safe loaders
+        ))
     except (OSError, yaml.YAMLError) as error:
         raise UnusableContract(f"{path}: {error}") from error
     except ValidationError as error:

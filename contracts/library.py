@@ -6,20 +6,41 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from contracts import agencies, agreements, calendar, findings, indicators, rules, topics
+from contracts import (
+    agencies,
+    agreements,
+    calendar,
+    dossiers,
+    findings,
+    grounds,
+    groups,
+    indicators,
+    kinds,
+    rules,
+    subscriptions,
+    topics,
+)
 from contracts.agencies import Agencies, Agency
 from contracts.agreements import Agreement, Agreements
 from contracts.calendar import Calendars
+from contracts.dossiers import Dossiers
 from contracts.errors import UnusableContract
 from contracts.files import files, read
 from contracts.findings import FindingRule
+from contracts.grounds import Grounds
+from contracts.groups import Groups
 from contracts.indicators import Indicator
+from contracts.kinds import Kinds
 from contracts.rules import Rules
+from contracts.subscriptions import Subscriptions
 from contracts.topics import Topics
 
 log = logging.getLogger(__name__)
 
-_FOLDERS = ("agencies", "agreements", "topics", "clocks", "calendars", "indicators", "findings")
+_FOLDERS = (
+    *("agencies", "agreements", "kinds", "topics", "grounds", "groups", "subscriptions", "dossiers"),
+    *("clocks", "calendars", "indicators", "findings"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +49,12 @@ class Contracts:
 
     agencies: Agencies
     agreements: Agreements
+    kinds: Kinds
     topics: Topics
+    grounds: Grounds
+    groups: Groups
+    subscriptions: Subscriptions
+    dossiers: Dossiers
     rules: Rules
     calendars: Calendars
     indicators: tuple[Indicator, ...]
@@ -41,10 +67,16 @@ def load(overlay: Path | None = None, calendar_file: Path | None = None) -> Cont
         directory = agencies.directory(read(Agency, path) for path in files("agencies", overlay))
     except ValueError as error:
         raise UnusableContract(f"contracts/agencies: {error}") from error
+    known = kinds.load(overlay)
     return Contracts(
         agencies=directory,
         agreements=agreements.collect(read(Agreement, path) for path in files("agreements", overlay)),
-        topics=topics.load(overlay),
+        kinds=known,
+        topics=topics.load(overlay, known),
+        grounds=grounds.load(overlay),
+        groups=groups.load(overlay),
+        subscriptions=subscriptions.load(overlay),
+        dossiers=dossiers.load(overlay),
         rules=rules.load(overlay),
         calendars=calendar.load(overlay, calendar_file),
         indicators=indicators.load(overlay),

@@ -7,7 +7,8 @@ from typing import Final
 
 from pydantic import Field
 
-from contracts.files import PACKAGED, ContractPart, read
+from contracts.errors import UnusableContract
+from contracts.files import ContractPart, files, read
 
 REJECTED: Final = 409
 """The status of every rejection by a registrar that has none of its own."""
@@ -29,8 +30,15 @@ class _Problems(ContractPart):
 
 @cache
 def problems() -> Mapping[str, Problem]:
-    """Every code and what it means. Raises UnusableContract."""
-    return MappingProxyType(dict(read(_Problems, PACKAGED / "problems" / "problems.yaml").problems))
+    """Every code and what it means. A kind's own codes stand in a file of its name. Raises UnusableContract."""
+    found: dict[str, Problem] = {}
+    for path in files("problems", None):
+        entries = read(_Problems, path).problems
+        twice = sorted(found.keys() & entries.keys())
+        if twice:
+            raise UnusableContract(f"{path}: another file has {', '.join(twice)}")
+        found |= entries
+    return MappingProxyType(found)
 
 
 def problem(code: str) -> Problem:

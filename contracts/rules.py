@@ -31,11 +31,22 @@ class By(StrEnum):
 
 
 class Start(ContractPart):
-    """What starts a clock: a fact of the kind, by its short name; `member`: of `data`, where the stated time stands."""
+    """What starts a clock: a fact of the kind, by its short name; `member`: of `data`, where the stated time stands.
+
+    where: members of `data` with the codes that they must have, or else the fact does not start this clock.
+    """
 
     fact: str
     by: By
     member: str | None = None
+    where: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        return hash((self.fact, self.by, self.member, tuple(self.where.items())))
+
+    def fits(self, said: Mapping[str, str | int | bool]) -> bool:
+        """Whether a fact that says this starts the clock."""
+        return all(said.get(name) in codes for name, codes in self.where.items())
 
     @model_validator(mode="after")
     def _only_stated_has_a_member(self) -> Self:

@@ -1,12 +1,10 @@
 """The CloudEvents 1.0 envelope and the bus's own attributes."""
 
-import re
 from typing import Annotated, Literal
-from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
-from events.fields import AgencyCode, Instant
+from events.fields import AgencyCode, ExchangeId, Instant, Kind
 
 SALTS = "_salts"
 """The member of `data` that carries the salts of its classified members. It is not itself signed."""
@@ -16,14 +14,6 @@ DIGEST = "_sd"
 
 EventId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
 CaseId = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^\S(?:.*\S)?$")]
-
-
-def _canonical(value: object) -> object:
-    """A UUID has many spellings and one exchange has one key, so one spelling counts."""
-    if isinstance(value, str) and not re.fullmatch(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", value):
-        msg = "a UUID in lower case with hyphens, as in 01a20896-6555-7624-a23e-67ae6bb87f93"
-        raise ValueError(msg)
-    return value
 
 
 class Envelope(BaseModel):
@@ -44,8 +34,8 @@ class Envelope(BaseModel):
     datacontenttype: Literal["application/json"] = "application/json"
     dataschema: Annotated[str, StringConstraints(max_length=512)] | None = None
     subject: Annotated[str, StringConstraints(max_length=256)] | None = None
-    kind: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,20}$")]
-    exchange: Annotated[UUID, BeforeValidator(_canonical)]
+    kind: Kind
+    exchange: ExchangeId
     case: CaseId | None = None
     home: AgencyCode | None = None
     knownsequence: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import (
     AfterValidator,
@@ -87,6 +88,14 @@ def _decimal(value: str) -> str:
     return value
 
 
+def _canonical(value: object) -> object:
+    """A UUID has many spellings and one exchange has one key, so one spelling counts."""
+    if isinstance(value, str) and not re.fullmatch(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", value):
+        msg = "a UUID in lower case with hyphens, as in 01a20896-6555-7624-a23e-67ae6bb87f93"
+        raise ValueError(msg)
+    return value
+
+
 class Part(BaseModel):
     """A structured part of a fact. Strict for who writes: no unknown members, no coercion."""
 
@@ -97,6 +106,12 @@ AGENCY_PATTERN = r"^[0-9]{6}(?:[0-9]{3})?-[a-z][a-z0-9]{1,15}$"
 
 AgencyCode = Annotated[str, StringConstraints(pattern=AGENCY_PATTERN)]
 """单位代码: division (GB/T 2260, or the nine digits of a 街镇) + role, as in `310112-cg`."""
+
+Kind = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,20}$")]
+"""业务类型."""
+
+ExchangeId = Annotated[UUID, BeforeValidator(_canonical)]
+"""往来编号: a UUIDv7 that the opener makes."""
 
 Instant = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_rfc3339), AfterValidator(_whole_minutes)]
 """An instant of RFC 3339 with its offset; a naive time is refused."""

@@ -13,9 +13,11 @@ from events.fields import (
     AgencyCode,
     Decimals,
     Division,
+    ExchangeId,
     Fen,
     IdentityNumber,
     Instant,
+    Kind,
     Line,
     Part,
     Plate,
@@ -83,6 +85,14 @@ class Officer(Part):
     """执法证号"""
     leads: bool = False
     """是否组长"""
+
+
+class Urgency(StrEnum):
+    """紧急程度: GB/T 9704."""
+
+    ORDINARY = "ordinary"  # 平件
+    EXPEDITED = "expedited"  # 加急
+    EXTRA = "extra"  # 特急
 
 
 class Reporter(Part):
@@ -352,3 +362,58 @@ class ReportedBy(Part):
     """案件来源"""
     reporter: Annotated[Reporter | None, REPORTER] = None
     """举报人"""
+
+
+class Relation(StrEnum):
+    """关联关系: what another exchange is to this one."""
+
+    GREW_FROM = "grew_from"  # 由其产生: 线索转移送, 移送转刑事, 决定转罚后监管, 会议决议转事项
+    ANSWERS = "answers"  # 答复: the notice that this one answers
+    REPEATS = "repeats"  # 重复: an earlier order about the same matter
+    CITES = "cites"  # 引用: a decision on which a letter rests
+    BECAME = "became"  # 转为: 诉转案
+
+
+class Link(Part):
+    """关联往来: another exchange, and what it is to this one. The case ties all; a link says how."""
+
+    relation: Relation
+    """关联关系"""
+    kind: Kind
+    """业务类型"""
+    exchange: ExchangeId
+    """往来编号"""
+    sequence: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    """事件序号"""
+
+
+class Archive(StrEnum):
+    """档案类别."""
+
+    HOUSEHOLD = "household"  # 一户一档
+    SHOP = "shop"  # 一店一档
+    ESTATE = "estate"  # 小区档案
+    SITE = "site"  # 工地档案
+    OBJECT = "object"  # 执法对象监管库
+
+
+class DossierFile(Part):
+    """档案材料: one item of a set in `contracts/dossiers`."""
+
+    code: GroundCode
+    """材料代码"""
+    attachment: Attachment
+    """材料"""
+
+
+class DossierRef(Part):
+    """档案引用: 一户一档, 一店一档. With `set`, all items of that set of `contracts/dossiers` must be there."""
+
+    archive: Archive
+    """档案类别"""
+    number: Line
+    """档案编号"""
+    set: GroundCode | None = None
+    """材料清单代码"""
+    items: tuple[DossierFile, ...] = ()
+    """材料"""

@@ -16,6 +16,7 @@ from events.parts import (
     Goods,
     GoodsReceipt,
     Ground,
+    Link,
     Officer,
     ReportedBy,
 )
@@ -139,6 +140,8 @@ class Reported(Fact):
     """报告时间"""
     attachments: tuple[Attachment, ...] = ()
     """附件"""
+    links: tuple[Link, ...] = ()
+    """关联往来"""
 
 
 class EarlyConsulted(Fact):

@@ -4,10 +4,10 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, ClassVar, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from events.fact import Fact
-from events.fields import AgencyCode, Part
+from events.fields import AgencyCode, Kind, Part
 
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 
@@ -25,7 +25,7 @@ class Direction(StrEnum):
 class Counted(Part):
     """One count."""
 
-    kind: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,20}$")]
+    kind: Kind
     """业务类型"""
     direction: Direction
     """方向"""

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from events.fact import Fact
-from events.fields import PERSONAL, SEALED, AgencyCode, DocumentNumber, Fen, Instant, Line, Part, Text
+from events.fields import PERSONAL, SEALED, AgencyCode, DocumentNumber, Instant, Line, Part, Text
 from events.parts import (
     Attachment,
     Circumstances,
@@ -17,8 +17,11 @@ from events.parts import (
     Goods,
     GoodsReceipt,
     Ground,
+    Link,
     ReportedBy,
+    Urgency,
 )
+from events.penalties import Outcome, Penalty
 
 
 class Nature(StrEnum):
@@ -36,14 +39,6 @@ class Why(StrEnum):
     LEVEL = "level"  # 超出本机关级别管辖
     FILED_FIRST = "filed_first"  # 他机关最先立案
     OTHER = "other"  # 其他
-
-
-class Urgency(StrEnum):
-    """紧急程度: GB/T 9704."""
-
-    ORDINARY = "ordinary"  # 平件
-    EXPEDITED = "expedited"  # 加急
-    EXTRA = "extra"  # 特急
 
 
 class FirstFiling(Part):
@@ -101,6 +96,8 @@ class Sent(Fact):
     """紧急程度"""
     retain_until: date | None = None
     """保存至"""
+    links: tuple[Link, ...] = ()
+    """关联往来"""
 
     @model_validator(mode="after")
     def _a_case_is_filed(self) -> Self:
@@ -226,49 +223,6 @@ class NotFiled(Fact):
     """不予立案理由"""
     competent_body: CompetentBody | None = None
     """有管辖权的机关"""
-
-
-class Outcome(StrEnum):
-    """处理结果: 行政处罚法 33, 57."""
-
-    PENALISED = "penalised"  # 予以行政处罚
-    MINOR = "minor"  # 违法行为轻微并及时改正, 不予处罚
-    FIRST_TIME = "first_time"  # 初次违法且后果轻微并及时改正, 可以不予处罚
-    NO_FAULT = "no_fault"  # 足以证明没有主观过错, 不予处罚
-    NOT_ESTABLISHED = "not_established"  # 违法事实不能成立, 不予处罚
-    TIME_BARRED = "time_barred"  # 超过处罚时效, 不予处罚
-    CRIME_SUSPECTED = "crime_suspected"  # 涉嫌犯罪, 移送司法机关
-    CLOSED = "closed"  # 撤销案件
-
-
-class PenaltyType(StrEnum):
-    """处罚种类: 行政处罚法 9."""
-
-    WARNING = "warning"  # 警告
-    CENSURE = "censure"  # 通报批评
-    FINE = "fine"  # 罚款
-    CONFISCATION = "confiscation"  # 没收
-    PERMIT = "permit"  # 暂扣、降级、吊销许可证件
-    RESTRICTION = "restriction"  # 限制开展生产经营活动、责令停产停业、责令关闭、限制从业
-    OTHER = "other"  # 法律、行政法规规定的其他行政处罚
-
-
-class Penalty(Part):
-    """行政处罚."""
-
-    type: PenaltyType
-    """种类"""
-    amount: Fen | None = None
-    """金额(分)"""
-    content: Text | None = None
-    """内容"""
-
-    @model_validator(mode="after")
-    def _a_fine_has_an_amount(self) -> Self:
-        if self.type is PenaltyType.FINE and self.amount is None:
-            msg = "a fine has an amount"
-            raise ValueError(msg)
-        return self
 
 
 class Decided(Fact):

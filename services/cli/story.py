@@ -31,7 +31,9 @@ from events.parts import (
     ReportedBy,
     Reporter,
     Unit,
+    Urgency,
 )
+from events.penalties import Outcome, Penalty, PenaltyType
 
 MINHANG, QINGPU, CITY = "310112-cg", "310118-cg", "310000-cg"
 POLICE, PROCURATORATE = "310118-ga", "310118-jcy"
@@ -118,7 +120,7 @@ sent = transfer.Sent(
     dated=DAY,
     signed_by="陈签发(虚构)",
     approval="同意移送。(内部审批意见, 虚构)",
-    urgency=transfer.Urgency.EXPEDITED,
+    urgency=Urgency.EXPEDITED,
 )
 
 transfer_receipted = transfer.Receipted(receiver="赵签收(虚构)", received_at=at(9, 23, 9, 30))
@@ -161,8 +163,8 @@ filed = transfer.Filed(number="青城执立〔2026〕511号", filed_on=date(2026
 decided = transfer.Decided(
     number="青城执罚〔2026〕498号",
     decided_on=date(2026, 11, 24),
-    outcome=transfer.Outcome.PENALISED,
-    penalties=(transfer.Penalty(type=transfer.PenaltyType.FINE, amount=12_000_000),),
+    outcome=Outcome.PENALISED,
+    penalties=(Penalty(type=PenaltyType.FINE, amount=12_000_000),),
     legal_basis=(Citation(law="中华人民共和国生态环境法典", article="第一千一百七十四条"),),
 )
 

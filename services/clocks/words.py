@@ -13,7 +13,7 @@ from typing import TypedDict
 
 from contracts.calendar import Calendars
 from contracts.claims import not_extendable
-from contracts.clocks import Clock, ClockState, Due, History, clocks, named_day, recounted
+from contracts.clocks import Clock, ClockState, Due, History, clocks, named_day, recounted, requests
 from contracts.counting import clock
 from contracts.records import Record
 from contracts.rules import Rules
@@ -106,19 +106,20 @@ def _words(item: Clock, exchange: str, law: Law) -> Iterator[Word]:
 
 
 def _granted(history: History, found: Sequence[Clock], exchange: str, calendars: Calendars) -> Iterator[Word]:
-    """The extension that was asked for last, if it waits and a rule itself grants it."""
-    asked = next((entry for entry in reversed(history.entries) if entry.fact.startswith("extension_")), None)
-    if asked is None or asked.fact != "extension_requested":
-        return
-    last = named_day(asked.said.get("new_date"))
-    for item in found if last else ():
-        extends = item.rule.extends
-        own = item.state is ClockState.RUNNING and item.agency == asked.source
-        by_rule = own and extends is not None and extends.by == "rule"
-        if by_rule and last and not_extendable([item], last, None, asked.acceptedtime, calendars) is None:
+    """The extensions that were asked for, wait, and are granted by a rule itself."""
+    for agency, request in requests(history).items():
+        last = named_day(request.said.get("new_date"))
+        able = [item for item in found if item.agency == agency and _by_rule(item)]
+        at = request.acceptedtime
+        item = next((item for item in able if last and not_extendable([item], last, None, at, calendars) is None), None)
+        if item is not None and last is not None:
             fact = common.ExtensionGranted(new_date=last, rule=item.rule.id)
-            yield Word(_id("granted", exchange, item), asked.acceptedtime, asked.acceptedtime, fact, item)
-            return
+            yield Word(_id("granted", exchange, item), at, at, fact, item)
+
+
+def _by_rule(item: Clock) -> bool:
+    extends = item.rule.extends
+    return item.state is ClockState.RUNNING and extends is not None and extends.by == "rule"
 
 
 class _About(TypedDict):

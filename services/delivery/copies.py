@@ -1,9 +1,10 @@
 """What a party gets of a registered event, and a submitter of a rejection, as an item of an inbox; pure.
 
-    {"cursor", "kind": "event", "event", "standing": {"status", "ended", "moves"}, "receipt"}
+    {"cursor", "kind": "event", "event", "standing": {"status", "ended", "moves"}, "receipt", "crosswalk"}
     {"cursor", "kind": "stub", "stub"}              an event that the party may not see
     {"cursor", "kind": "rejection", "rejection"}    of a submission of the agency's own
 
+`crosswalk` is there only if the event comes from another province and names a cause or a place.
 An item is made once and kept as bytes, so that what was delivered can be shown years later.
 """
 
@@ -11,7 +12,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from contracts.canonical import Document, canonical, parse_object
+from contracts.calendar import SHANGHAI
+from contracts.canonical import Document, canonical, instant, parse_object
+from contracts.crosswalk import Crosswalk
 from contracts.records import REJECTION, Record, Standing, Statement
 
 
@@ -37,7 +40,9 @@ class Parcel:
         return b'{"cursor":"' + cursor.encode() + b'",' + self.body[1:]
 
 
-def copies(run: Sequence[Record], history: Sequence[Record], progress: Mapping[str, int]) -> list[Parcel]:
+def copies(
+    run: Sequence[Record], history: Sequence[Record], progress: Mapping[str, int], crosswalk: Crosswalk
+) -> list[Parcel]:
     """The parcels of one exchange's new records, in order.
 
     `run` continues `history`, which begins at sequence 1 and may be empty where every party has it. `progress` is the
@@ -50,7 +55,7 @@ def copies(run: Sequence[Record], history: Sequence[Record], progress: Mapping[s
     for newest in run:
         for agency in sorted(newest.standing.parties):
             missing = range(has.get(agency, 0) + 1, newest.sequence + 1)
-            parcels += [_parcel(known[sequence], agency, newest.standing) for sequence in missing]
+            parcels += [_parcel(known[sequence], agency, newest.standing, crosswalk) for sequence in missing]
             has[agency] = newest.sequence
     return parcels
 
@@ -74,14 +79,15 @@ def rejected(value: bytes) -> Parcel | None:
     return Parcel(source, hashlib.sha256(sealed).digest(), b'{"kind":"rejection","rejection":' + sealed + b"}")
 
 
-def _parcel(record: Record, agency: str, standing: Standing) -> Parcel:
+def _parcel(record: Record, agency: str, standing: Standing, crosswalk: Crosswalk) -> Parcel:
     what = Copy(record.kind, record.exchange, record.sequence)
-    return Parcel(agency, what, canonical(_body(record, record.seen_by(agency, standing))))
+    seen = record.seen_by(agency, standing)
+    if seen.get("stub"):
+        return Parcel(agency, what, canonical({"kind": "stub", "stub": seen}))
+    return Parcel(agency, what, canonical({**_body(record, seen), **_crosswalk(seen, agency, crosswalk)}))
 
 
 def _body(record: Record, seen: Document) -> Document:
-    if seen.get("stub"):
-        return {"kind": "stub", "stub": seen}
     after = record.standing
     return {
         "kind": "event",
@@ -89,3 +95,10 @@ def _body(record: Record, seen: Document) -> Document:
         "standing": {"status": after.status, "ended": after.ended, "moves": [*after.moves]},
         "receipt": record.receipt,
     }
+
+
+def _crosswalk(seen: Document, agency: str, crosswalk: Crosswalk) -> Document:
+    """What goes beside a copy in another province: from the cut copy, and in the version of the day of acceptance."""
+    accepted = instant(seen["acceptedtime"]).astimezone(SHANGHAI).date()
+    crossed = crosswalk.cross(seen, agency, accepted)
+    return {"crosswalk": crossed.document()} if crossed else {}

@@ -12,6 +12,7 @@ import structlog
 from connectors.kafka.consume import Record as KafkaRecord
 from connectors.kafka.producer import Message
 from connectors.postgres.pool import Connection
+from contracts import crosswalk
 from contracts.deliveries import Stage, StageReached
 from contracts.records import Record
 from contracts.topics import DELIVERIES
@@ -52,7 +53,9 @@ class Post:
         progress = await _progress(connection, list(threads))
         histories = await self._histories(threads, progress)
         parcels = [
-            parcel for key, run in threads.items() for parcel in copies(run, histories.get(key, []), progress[key])
+            parcel
+            for key, run in threads.items()
+            for parcel in copies(run, histories.get(key, []), progress[key], crosswalk.packaged())
         ]
         parcels += self._rejections(others)
         if parcels:

@@ -1,11 +1,13 @@
 """Which kinds a registrar serves: found by looking through its package."""
 
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Mapping
 from functools import cache
 
-from services.kernel.lifecycle import Lifecycle, State
+import services
+from services.kernel.exchange import Lifecycle, State
 
 FOLDER = "lifecycles"
 
@@ -19,3 +21,16 @@ def lifecycles(service: str) -> Mapping[str, Lifecycle[State]]:
         for module in pkgutil.iter_modules(package.__path__)
     ]
     return {lifecycle.kind: lifecycle for lifecycle in found}
+
+
+@cache
+def registrars() -> tuple[str, ...]:
+    """The services that have a folder of lifecycles, in the order of their names."""
+    packages = (module.name for module in pkgutil.iter_modules(services.__path__) if module.ispkg)
+    return tuple(sorted(name for name in packages if importlib.util.find_spec(f"services.{name}.{FOLDER}")))
+
+
+@cache
+def every_lifecycle() -> Mapping[str, Lifecycle[State]]:
+    """Kind to lifecycle, of all registrars."""
+    return {kind: item for name in registrars() for kind, item in sorted(lifecycles(name).items())}

@@ -4,184 +4,51 @@ Everything about which fact may follow which lives in a kind's lifecycle file an
 `decide` says whether a submission may follow what is registered, `evolve` folds a registered event in.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime
-from enum import StrEnum
-from typing import Final, Generic, TypedDict, TypeVar
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from typing import Final, TypedDict
 
 from pydantic import JsonValue
 
-from contracts.agencies import Agencies
-from contracts.agreements import Agreement, Agreements
+from contracts.agreements import Agreement
 from contracts.calendar import SHANGHAI
 from contracts.canonical import Document
 from contracts.claims import disproved, not_extendable
-from contracts.clocks import Entry, History, named_day, running
+from contracts.clocks import History, asked, named_day, running
 from contracts.codec import Event
-from contracts.library import Contracts
-from contracts.records import Party, Phase, Standing
+from contracts.records import Party, Standing
 from events import common
 from events.fact import Fact
 from events.fields import FieldClass
-
-
-class Role(StrEnum):
-    """What an agency is to an exchange."""
-
-    SENDER = "sender"
-    RECIPIENT = "recipient"
-    COPIED = "copied"  # 抄送
-    SUPERVISOR = "supervisor"
-    ARBITER = "arbiter"
-    FORMER = "former"  # 已转出的经办单位
-    BUS = "bus"
-
-
-UNOPENED: Final = "unopened"
-"""The status of an exchange before its first event. Every table has it; its row holds the opening facts."""
-
-WITHDRAWN: Final = "withdrawn"
-"""The status after a withdrawal. Every kind has it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
-    """An exchange, folded from its events. A kind that must remember more subclasses this.
-
-    `authors[n - 1]` stated the event of sequence n, `audiences[n - 1]` may see it. `grants` maps a party to the
-    agreement that lets it read.
-    """
-
-    kind: str
-    exchange: str
-    case: str = ""
-    home: str = ""
-    sequence: int = 0
-    status: str = UNOPENED
-    parties: Mapping[str, Role] = field(default_factory=dict)
-    grants: Mapping[str, str] = field(default_factory=dict)
-    legs: Mapping[str, str] = field(default_factory=dict)
-    hops: int = 0
-    authors: tuple[str, ...] = ()
-    audiences: tuple[tuple[str, ...] | None, ...] = ()
-    corrections: frozenset[int] = frozenset()
-    withdrawal: str | None = None
-    extension: str | None = None
-
-    def having(self, role: Role) -> tuple[str, ...]:
-        """The agencies in a role, in code order."""
-        return tuple(sorted(code for code, held in self.parties.items() if held is role))
-
-
-S = TypeVar("S", bound=State)
-
-
-@dataclass(frozen=True, slots=True)
-class Newcomer:
-    """A party that an event brings in, and the agreement under which it reads."""
-
-    role: Role
-    agreement: str
+from services.kernel.archives import dossier_whole
+from services.kernel.exchange import (
+    UNOPENED,
+    WITHDRAWN,
+    CommonRule,
+    Context,
+    Lifecycle,
+    Newcomer,
+    Registration,
+    Rejection,
+    Role,
+    S,
+    State,
+)
+from services.kernel.grounds import grounded
+from services.kernel.legs import leg_rejection, legs_awaited, next_legs, spoken_of
 
 
 class _Memory(TypedDict):
     withdrawal: str | None
-    extension: str | None
+    extensions: frozenset[str]
     corrections: frozenset[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What a decision may know besides the exchange's state: contracts, which bus this is, when it took the submission.
-
-    `entries`: what is registered in the exchange, as its clocks see it.
-    """
-
-    contracts: Contracts
-    bus: str
-    acceptedtime: datetime
-    entries: tuple[Entry, ...] = ()
-
-    @property
-    def agencies(self) -> Agencies:
-        """Who there is."""
-        return self.contracts.agencies
-
-    @property
-    def agreements(self) -> Agreements:
-        """Who may send what to whom."""
-        return self.contracts.agreements
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """Why a submission cannot be registered: a stable code, words, and members that help to mend it."""
-
-    code: str
-    detail: str
-    members: Document = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Registration(Generic[S]):
-    """A submission that may be registered, and the state that it makes."""
-
-    state: S
-    audience: tuple[str, ...] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Lifecycle(Generic[S]):
-    """One kind's rules.
-
-    transitions: status to the facts that may follow and the status each leads to; terminal ones are empty.
-    leg_transitions: the same for a leg; a fact that no leg row names moves no leg.
-    speakers: who may state a fact. awaits: whose move it is in a status (None where nobody is waited for).
-    phases: what a status waits for, for the delay table; those that end have none.
-    unaccepted: the statuses in which the sender may still withdraw alone.
-    stale_refused: facts whose signer must have seen the newest event, where it says what it has seen.
-    audiences: the statuses in which not every party sees what is stated, common facts too, and the roles that do.
-    join: the parties that a fact brings in or changes, role by agency. guard: the rules beyond the tables.
-    evolve: what the kind itself remembers of a fact.
-    """
-
-    kind: str
-    title_zh: str
-    new: Callable[[str], S]
-    transitions: Mapping[str, Mapping[type[Fact], str]]
-    leg_transitions: Mapping[str, Mapping[type[Fact], str]]
-    speakers: Mapping[type[Fact], frozenset[Role]]
-    awaits: Mapping[str, Role | None]
-    phases: Mapping[str, Phase]
-    unaccepted: frozenset[str]
-    join: Callable[[S, Event], Mapping[str, Role]]
-    guard: Callable[[S, Event, Context], Rejection | None]
-    evolve: Callable[[S, Event], S]
-    stale_refused: frozenset[type[Fact]] = frozenset()
-    audiences: Mapping[str, frozenset[Role]] = field(default_factory=dict)
-
-    def ended(self, status: str) -> bool:
-        """Whether nothing of the kind's own may follow this status."""
-        return not self.transitions[status]
-
-    @property
-    def opening(self) -> frozenset[type[Fact]]:
-        """The facts that open an exchange."""
-        return frozenset(self.transitions[UNOPENED])
-
-
-@dataclass(frozen=True, slots=True)
-class CommonRule:
-    """How a common fact is handled: who may state it, and whether also after the end."""
-
-    speakers: frozenset[Role]
-    after_end: bool = False
 
 
 _HANDLERS = frozenset({Role.SENDER, Role.RECIPIENT})
 _OVERSEERS = frozenset({Role.SUPERVISOR, Role.ARBITER})
 _BUS = frozenset({Role.BUS})
+_REQUEST: Final = common.ExtensionRequested.name()
 
 COMMON: Final[Mapping[type[Fact], CommonRule]] = {
     common.WithdrawalRequested: CommonRule(frozenset({Role.SENDER})),
@@ -213,10 +80,12 @@ def decide(lifecycle: Lifecycle[S], state: S, event: Event, context: Context) ->
         or _thread(state, event, context)
         or _knowledge(lifecycle, state, event)
         or _move(lifecycle, state, event, role)
-        or _leg(lifecycle, state, event)
+        or leg_rejection(lifecycle, state, event, type(event.fact) in COMMON)
         or _agreed(lifecycle, state, event, context)
         or _common(lifecycle, state, event, context)
         or _clocks(state, event, context)
+        or grounded(state, event, context)
+        or dossier_whole(event, context)
         or (None if type(event.fact) in COMMON else lifecycle.guard(state, event, context))
         or _roles_kept(lifecycle, state, event)
     )
@@ -231,7 +100,9 @@ def evolve(lifecycle: Lifecycle[S], state: S, event: Event, newcomers: Mapping[s
     """The state after a registered event; pure. `newcomers` are the parties that it brings in."""
     fact, envelope = event.fact, event.envelope
     after = state if type(fact) in COMMON else lifecycle.evolve(state, event)
-    status = _next_status(lifecycle, state, fact)
+    joined = _joined(lifecycle, state, event)
+    legs = next_legs(lifecycle, state, event, joined)
+    status = _next_status(lifecycle, state, fact, legs)
     return replace(
         after,
         case=state.case or envelope.case or "",
@@ -241,13 +112,13 @@ def evolve(lifecycle: Lifecycle[S], state: S, event: Event, newcomers: Mapping[s
         parties={
             **state.parties,
             **{code: new.role for code, new in newcomers.items()},
-            **_joined(lifecycle, state, event),
+            **joined,
         },
         grants={**state.grants, **{code: new.agreement for code, new in newcomers.items()}},
-        legs=_next_legs(lifecycle, state, event),
+        legs=legs,
         authors=(*state.authors, envelope.source),
-        audiences=(*state.audiences, _audience(lifecycle, state, fact, status)),
-        **_common_memory(state, event, {**state.parties, **_joined(lifecycle, state, event)}),
+        audiences=(*state.audiences, _audience(lifecycle, state, event, status)),
+        **_common_memory(state, event, {**state.parties, **joined}),
     )
 
 
@@ -287,7 +158,7 @@ def moves(lifecycle: Lifecycle[S], state: S) -> tuple[str, ...]:
     if state.withdrawal is not None:
         return state.having(Role.RECIPIENT)
     awaited = lifecycle.awaits[state.status]
-    return state.having(awaited) if awaited is not None else ()
+    return legs_awaited(lifecycle, state) or (state.having(awaited) if awaited is not None else ())
 
 
 def role_of(lifecycle: Lifecycle[S], state: S, event: Event, context: Context) -> Role | None:
@@ -324,7 +195,7 @@ def _asked_for(state: State, fact: type[Fact]) -> bool:
     if fact is common.WithdrawalRefused:
         return state.withdrawal is not None
     if fact in {common.ExtensionGranted, common.ExtensionRefused}:
-        return state.extension is not None
+        return bool(state.extensions)
     return True
 
 
@@ -406,20 +277,6 @@ def _move(lifecycle: Lifecycle[S], state: S, event: Event, role: Role | None) ->
     return None
 
 
-def _leg(lifecycle: Lifecycle[S], state: S, event: Event) -> Rejection | None:
-    leg = event.envelope.leg
-    if leg is not None and state.legs and leg not in state.legs:
-        return Rejection("leg-unknown", f"{leg} is not an addressee", {"legs": [*sorted(state.legs)]})
-    moved = _moved_leg(lifecycle, state, event)
-    if moved is not None and not _leg_may_move(lifecycle, state, event, moved):
-        return Rejection(
-            "illegal-move",
-            f"{event.fact.name()} cannot follow on the leg of {moved}, which is {state.legs[moved]}",
-            {"status": state.status, "leg": moved, "leg_status": state.legs[moved]},
-        )
-    return None
-
-
 def _agreed(lifecycle: Lifecycle[S], state: S, event: Event, context: Context) -> Rejection | None:
     for agency, newcomer in _newcomers(lifecycle, state, event, context).items():
         if context.agencies.get(agency) is None:
@@ -449,14 +306,11 @@ def _common(lifecycle: Lifecycle[S], state: S, event: Event, context: Context) -
 
 
 def _withdrawal(lifecycle: Lifecycle[S], state: S, event: Event) -> Rejection | None:
-    alone = state.status in lifecycle.unaccepted
     match event.fact:
-        case common.WithdrawalRequested() if alone:
-            return Rejection("withdraw-alone", "the other side has not accepted: state `withdrawn` instead")
-        case common.WithdrawalRequested() if state.withdrawal is not None:
-            return Rejection("request-pending", "a withdrawal is already asked for")
+        case common.WithdrawalRequested():
+            return _asks_to_withdraw(lifecycle, state)
         case common.Withdrawn():
-            role = state.parties.get(event.envelope.source)
+            role, alone = state.parties.get(event.envelope.source), state.status in lifecycle.unaccepted
             if (role is Role.SENDER and alone) or (role is Role.RECIPIENT and state.withdrawal is not None):
                 return None
             detail = "after acceptance the sender asks (withdrawal_requested) and the other side states withdrawn"
@@ -467,31 +321,57 @@ def _withdrawal(lifecycle: Lifecycle[S], state: S, event: Event) -> Rejection | 
             return None
 
 
+def _asks_to_withdraw(lifecycle: Lifecycle[S], state: S) -> Rejection | None:
+    if state.status in lifecycle.unaccepted:
+        return Rejection("withdraw-alone", "the other side has not accepted: state `withdrawn` instead")
+    if lifecycle.rollup and len(state.legs) > 1:
+        detail = "several addressees are at work, and none of them speaks for the others: end it by a fact of its kind"
+        return Rejection("end-instead", detail, {"legs": {**state.legs}})
+    if state.withdrawal is not None:
+        return Rejection("request-pending", "a withdrawal is already asked for")
+    return None
+
+
 def _extension(lifecycle: Lifecycle[S], state: S, event: Event, context: Context) -> Rejection | None:
+    source, role = event.envelope.source, role_of(lifecycle, state, event, context)
     match event.fact:
-        case common.ExtensionRequested() if state.extension is not None:
+        case common.ExtensionRequested() if source in state.extensions:
             return Rejection("request-pending", "an extension is already asked for")
-        case common.ExtensionGranted() | common.ExtensionRefused() if state.extension is None:
+        case common.ExtensionGranted() | common.ExtensionRefused() if not state.extensions:
             return Rejection("nothing-requested", "no extension was asked for")
-        case common.ExtensionGranted(rule=str()) | common.ExtensionRefused(rule=str()) if (
-            role_of(lifecycle, state, event, context) is not Role.BUS
-        ):
+        case common.ExtensionGranted(rule=str()) | common.ExtensionRefused(rule=str()) if role is not Role.BUS:
             return Rejection("not-your-move", "that a rule grants or refuses an extension is said by the bus")
-        case common.ExtensionGranted() | common.ExtensionRefused() if state.extension == event.envelope.source:
-            return Rejection("not-your-move", "an extension is answered by the other side")
+        case common.ExtensionGranted() | common.ExtensionRefused():
+            return _answers_extension(state, event, role)
         case _:
             return None
 
 
+def _answers_extension(state: State, event: Event, role: Role | None) -> Rejection | None:
+    others = sorted(code for code in state.extensions if state.parties.get(code) is not role)
+    if not others:
+        return Rejection("not-your-move", "an extension is answered by the other side")
+    if _asked(state, event) is None:
+        return Rejection("leg-missing", "say in `leg` whose request this answers", {"legs": [*others]})
+    return None
+
+
+def _asked(state: State, event: Event) -> str | None:
+    """Whose request for more time an answer is about."""
+    return asked(state.extensions, event.envelope.source, event.envelope.leg, state.parties)
+
+
 def _clocks(state: State, event: Event, context: Context) -> Rejection | None:
     """What is said about clocks must be true of them, and only what its rule lets be extended is."""
+    source = event.envelope.source
     match event.fact:
         case common.ExtensionRequested(new_date=last):
-            return _extendable(state, event.envelope.source, last, None, context)
+            return _extendable(state, source, last, None, context)
         case common.ExtensionGranted(new_date=last, rule=rule):
-            asked = next((item for item in reversed(context.entries) if item.fact == "extension_requested"), None)
-            when = replace(context, acceptedtime=asked.acceptedtime) if asked and rule else context
-            return _extendable(state, state.extension or "", last, rule, when)
+            about = _asked(state, event) or ""
+            request = next(item for item in reversed(context.entries) if (item.fact, item.source) == (_REQUEST, about))
+            when = replace(context, acceptedtime=request.acceptedtime) if rule else context
+            return _extendable(state, about, last, rule, when)
         case fact if type(fact) not in COMMON:
             return _agreed_day(state, fact, context)
         case fact:
@@ -622,63 +502,39 @@ def _reads(state: State, code: str, role: Role, context: Context) -> tuple[Field
     return agreement.reads(role) if agreement else (FieldClass.PUBLIC,)
 
 
-def _audience(lifecycle: Lifecycle[S], state: S, fact: Fact, status: str) -> tuple[str, ...] | None:
+def _audience(lifecycle: Lifecycle[S], state: S, event: Event, status: str) -> tuple[str, ...] | None:
     """Who sees the fact that led to this status; what is said about an earlier event, those who saw that one."""
-    earlier = _earlier(fact)
+    earlier = _earlier(event.fact)
     if earlier is not None and state.audiences[earlier - 1] is not None:
         return state.audiences[earlier - 1]
     roles = lifecycle.audiences.get(status)
-    return tuple(sorted(roles)) if roles is not None else None
+    if roles is not None:
+        return tuple(sorted(roles))
+    leg = spoken_of(state, event) if lifecycle.apart else None
+    return (*sorted(set(Role) - {Role.RECIPIENT, Role.BUS}), leg) if leg is not None else None
 
 
-def _next_status(lifecycle: Lifecycle[S], state: S, fact: Fact) -> str:
+def _next_status(lifecycle: Lifecycle[S], state: S, fact: Fact, legs: Mapping[str, str]) -> str:
     if isinstance(fact, common.Withdrawn):
         return WITHDRAWN
-    return lifecycle.transitions[state.status].get(type(fact), state.status)
-
-
-def _moved_leg(lifecycle: Lifecycle[S], state: S, event: Event) -> str | None:
-    """The leg that an event moves: the one it names, else the speaker's own, else the only one there is."""
-    if not any(type(event.fact) in row for row in lifecycle.leg_transitions.values()):
-        return None
-    envelope = event.envelope
-    if envelope.leg in state.legs:
-        return envelope.leg
-    if envelope.source in state.legs:
-        return envelope.source
-    current = [code for code in state.having(Role.RECIPIENT) if code in state.legs]
-    return current[0] if len(current) == 1 else None
-
-
-def _leg_may_move(lifecycle: Lifecycle[S], state: S, event: Event, leg: str) -> bool:
-    return type(event.fact) in lifecycle.leg_transitions.get(state.legs[leg], {})
-
-
-def _next_legs(lifecycle: Lifecycle[S], state: S, event: Event) -> dict[str, str]:
-    legs = dict(state.legs)
-    moved = _moved_leg(lifecycle, state, event)
-    if moved is not None:
-        legs[moved] = lifecycle.leg_transitions[legs[moved]][type(event.fact)]
-    opened = next(iter(lifecycle.leg_transitions), None)
-    if opened is not None:
-        addressed = [code for code, role in _joined(lifecycle, state, event).items() if role is Role.RECIPIENT]
-        legs |= dict.fromkeys(addressed, opened)
-    return legs
+    status = lifecycle.transitions[state.status].get(type(fact), state.status)
+    return lifecycle.rolled(legs) if status in lifecycle.rollup else status
 
 
 def _common_memory(state: State, event: Event, parties: Mapping[str, Role]) -> _Memory:
+    source = event.envelope.source
     # Who handed the matter on needs no more time for it.
-    asking = state.extension if parties.get(state.extension or "") is not Role.FORMER else None
-    memory = _Memory(withdrawal=state.withdrawal, extension=asking, corrections=state.corrections)
+    asking = frozenset(code for code in state.extensions if parties.get(code) is not Role.FORMER)
+    memory = _Memory(withdrawal=state.withdrawal, extensions=asking, corrections=state.corrections)
     match event.fact:
         case common.WithdrawalRequested():
-            memory["withdrawal"] = event.envelope.source
+            memory["withdrawal"] = source
         case common.Withdrawn() | common.WithdrawalRefused():
             memory["withdrawal"] = None
         case common.ExtensionRequested():
-            memory["extension"] = event.envelope.source
+            memory["extensions"] = asking | {source}
         case common.ExtensionGranted() | common.ExtensionRefused():
-            memory["extension"] = None
+            memory["extensions"] = asking - {_asked(state, event) or ""}
         case common.Corrected():
             memory["corrections"] = state.corrections | {state.sequence + 1}
         case common.CorrectionWithdrawn(correction=sequence):

@@ -27,8 +27,9 @@ from contracts.library import Contracts
 from contracts.records import HELD, RECEIPT, REJECTION, Record, Statement, held, receipt, rejection
 from contracts.signatures import SigningKey, seal, verify_seal
 from contracts.topics import EVENTS, OUTCOMES, SUBMISSIONS
+from services.kernel.exchange import Context, Lifecycle, Rejection, State
 from services.kernel.kinds import lifecycles
-from services.kernel.lifecycle import Context, Lifecycle, Rejection, State, decide, fold, standing
+from services.kernel.lifecycle import decide, fold, standing
 from services.kernel.outbox import Outbox
 from services.kernel.service import Runtime
 from services.kernel.store import ExchangeKey, Fenced, Outcome, Row, Store, SubmissionKey

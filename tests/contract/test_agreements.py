@@ -8,7 +8,7 @@ from contracts.agreements import Agreement
 from contracts.codes import lookup_division
 from events.fields import FieldClass
 from events.registry import facts, kinds
-from services.kernel.lifecycle import Role
+from services.kernel.exchange import Role
 from tests.support.factory import TIME
 
 CONTRACTS = library.load()

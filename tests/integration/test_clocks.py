@@ -27,6 +27,7 @@ from connectors.kafka.settings import KafkaSettings
 from contracts.calendar import SHANGHAI
 from contracts.canonical import Document
 from contracts.deliveries import StageReached
+from contracts.kinds import KindContract, collect
 from contracts.library import Library
 from contracts.records import Record
 from contracts.topics import DELIVERIES, Topic, Topics
@@ -515,7 +516,8 @@ def topics_of(prefix: str) -> Topics:
     """A bus with one registrar, whose name nobody else uses."""
     rest = {"title": "", "key": "", "value": "", "producers": (), "consumers": (), "partitions": 2}
     names = (f"submissions.{prefix}", f"events.{prefix}")
-    return Topics({name: Topic.model_validate({"name": name, **rest}) for name in names})
+    kind = KindContract(kind="transfer", registrar=prefix, title_zh="", title_en="", statuses={})
+    return Topics({name: Topic.model_validate({"name": name, **rest}) for name in names}, collect([kind]))
 
 
 async def delete_all(kafka: KafkaSettings, names: Sequence[str]) -> None:

@@ -78,6 +78,12 @@ def example(name: str, variant: str | None = None) -> Document:
     return document
 
 
+def variants(name: str) -> tuple[str, ...]:
+    """The valid examples of a fact, in the order of their names."""
+    folder = EXAMPLES / f"{PREFIX}.{name}.v1"
+    return tuple(path.stem.removeprefix("valid-") for path in sorted(folder.glob("valid-*.json")))
+
+
 def fact(name: str, variant: str | None = None, /, **members: Any) -> Fact:
     """The example fact of `transfer.sent`, with members replaced (None leaves one out)."""
     data = {**_object(example(name, variant)["data"]), **members}

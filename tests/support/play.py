@@ -5,6 +5,7 @@ assert play.when(QINGPU, "transfer.returned", ground=...).code == "ground-unknow
 """
 
 from collections import deque
+from collections.abc import Iterator
 from copy import copy
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,37 +18,16 @@ from contracts.codec import Event, decode
 from contracts.library import Contracts
 from contracts.records import Record, Standing
 from events.fact import PREFIX, Fact
-from events.registry import COMMON_KIND, facts, kind_of
-from services.kernel.kinds import lifecycles
-from services.kernel.lifecycle import (
-    COMMON,
-    Context,
-    Lifecycle,
-    Registration,
-    Rejection,
-    Role,
-    State,
-    decide,
-    fold,
-    standing,
-)
-from tests.support.factory import BUS, CASE, TIME, event, fact, new_exchange, world
+from events.registry import facts, kind_of
+from services.kernel.exchange import UNOPENED, Context, Lifecycle, Registration, Rejection, Role, State
+from services.kernel.kinds import every_lifecycle
+from services.kernel.lifecycle import COMMON, decide, fold, standing
+from tests.support.factory import BUS, CASE, TIME, event, example, fact, new_exchange, variants, world
 
 MINHANG, QINGPU, XUHUI, CITY = "310112-cg", "310118-cg", "310104-cg", "310000-cg"
 POLICE, POLICE_QINGPU, PROCURATORATE, JUSTICE = "310112-ga", "310118-ga", "310112-jcy", "310112-sfj"
-EVERYBODY = (MINHANG, QINGPU, XUHUI, CITY, POLICE, POLICE_QINGPU, PROCURATORATE, JUSTICE, BUS)
 
 _STEP = timedelta(minutes=1)
-
-_STAGE = {
-    Role.SENDER: MINHANG,
-    Role.RECIPIENT: QINGPU,
-    Role.COPIED: PROCURATORATE,
-    Role.SUPERVISOR: JUSTICE,
-    Role.ARBITER: CITY,
-    Role.FORMER: XUHUI,
-    Role.BUS: BUS,
-}
 
 
 class Play:
@@ -55,7 +35,7 @@ class Play:
 
     def __init__(self, kind: str, *, contracts: Contracts | None = None, at: datetime = TIME) -> None:
         self.kind = kind
-        self.lifecycle: Lifecycle[State] = lifecycles("transfers")[kind]
+        self.lifecycle: Lifecycle[State] = every_lifecycle()[kind]
         known = contracts or world()
         self.context = Context(known, BUS, at)
         self.state = self.lifecycle.new(new_exchange())
@@ -77,7 +57,7 @@ class Play:
 
     def submit(self, source: str, stated: Fact, **attributes: Any) -> Registration[State] | Rejection:
         """The answer to a fact; a registration is folded in."""
-        read = decode(_event(source, stated, self.kind, self.state.exchange, attributes))
+        read = _event(source, stated, self.kind, self.state.exchange, tuple(sorted(attributes.items())))
         self.wait(_STEP)
         answer = decide(self.lifecycle, self.state, read, self.context)
         if isinstance(answer, Registration):
@@ -134,9 +114,14 @@ class Play:
         other.times = list(self.times)
         return other
 
+    def actors(self, role: Role) -> tuple[str, ...]:
+        """Who has a role, or would get it by speaking."""
+        held = self.state.having(role)
+        return held or (() if (cast := stage(self.kind).get(role)) is None else (cast,))
+
     def actor(self, role: Role) -> str:
-        """Somebody who has a role, or would get it by speaking."""
-        return next(iter(self.state.having(role)), _STAGE[role])
+        """One of them, or somebody who has no role here."""
+        return next(iter(self.actors(role)), XUHUI)
 
     def speakers(self, name: str) -> frozenset[Role]:
         """The roles that may state a fact."""
@@ -157,22 +142,73 @@ def names(kind: str) -> tuple[str, ...]:
 
 
 @cache
+def stage(kind: str) -> dict[Role, str]:
+    """Who plays which role in the examples of a kind: whom its opening and its agreement name."""
+    play = Play(kind)
+    opening = min(item.name() for item in play.lifecycle.opening)
+    source = str(example(f"{kind}.{opening}")["source"])
+    play.given((source, f"{kind}.{opening}"))
+    cast = {role: code for code, role in sorted(play.state.parties.items(), reverse=True)}
+    agreements = [world().agreements.by_id[id_] for id_ in sorted(set(play.state.grants.values()))]
+    for agreement in agreements:
+        named = {Role.SUPERVISOR: agreement.supervisors, Role.COPIED: agreement.copied}
+        cast = {**{role: codes[0] for role, codes in named.items() if codes}, **cast}
+        if agreement.arbiter:
+            cast.setdefault(Role.ARBITER, agreement.arbiter)
+    return {**cast, Role.BUS: BUS}
+
+
+@cache
+def everybody(kind: str) -> tuple[str, ...]:
+    """Who tries something in an exchange of a kind: all who play a role in the examples, two outsiders, and the bus."""
+    sources = {str(example(name)["source"]) for name in names(kind)}
+    parties = {code for play in reached(kind).values() for code in play.state.parties}
+    outsiders = [code for code in (XUHUI, POLICE_QINGPU, MINHANG) if code not in parties]
+    return (*sorted({*sources, *parties, *stage(kind).values(), *outsiders[:2]} - {BUS}), BUS)
+
+
+@cache
 def reached(kind: str) -> dict[str, Play]:
     """Every status that can be reached with the example facts, and an exchange that went the shortest way there."""
-    found = {Play(kind).state.status: Play(kind)}
+    found = {UNOPENED: Play(kind)}
     waiting = deque(found.values())
+    seen = {_place(play) for play in waiting}
     while waiting:
         before = waiting.popleft()
-        for name in (*names(kind), *names(COMMON_KIND)):
-            for role in sorted(before.speakers(name)):
-                play = before.fork()
-                moved = isinstance(play.when(play.actor(role), name), Registration)
-                if moved and play.state.status not in found:
-                    found[play.state.status] = play
-                    waiting.append(play)
+        for play in _tried(before):
+            if _place(play) not in seen:
+                seen.add(_place(play))
+                found.setdefault(play.state.status, play)
+                waiting.append(play)
     return found
 
 
-def _event(source: str, stated: Fact, kind: str, exchange: str, attributes: dict[str, Any]) -> dict[str, Any]:
-    given: dict[str, Any] = {"kind": kind, "case": CASE, **attributes}
-    return event(source, stated, exchange=exchange, **given)
+def _place(play: Play) -> tuple[object, ...]:
+    state = play.state
+    return state.status, tuple(sorted(state.legs.items())), state.withdrawal is not None
+
+
+def _tried(before: Play) -> Iterator[Play]:
+    """The exchange after each fact that may follow, in every example of it, by whoever may state it about any leg."""
+    table = before.lifecycle.transitions[before.state.status]
+    own = [f"{before.kind}.{item.name()}" for item in table]
+    for name in (*own, "common.withdrawal_requested", "common.withdrawn"):
+        for source, leg in _attempts(before, name):
+            for variant in variants(name):
+                play = before.fork()
+                if isinstance(play.when(source, name, variant, by={"leg": leg}), Registration):
+                    yield play
+
+
+def _attempts(before: Play, name: str) -> Iterator[tuple[str, str | None]]:
+    for role in sorted(before.speakers(name)):
+        for source in before.actors(role):
+            yield source, None
+            if len(before.state.legs) > 1 and role is not Role.RECIPIENT:
+                yield from ((source, leg) for leg in before.state.legs)
+
+
+@cache
+def _event(source: str, stated: Fact, kind: str, exchange: str, attributes: tuple[tuple[str, Any], ...]) -> Event:
+    given: dict[str, Any] = {"kind": kind, "case": CASE, **dict(attributes)}
+    return decode(event(source, stated, exchange=exchange, **given))

@@ -41,8 +41,8 @@ from events.referral import (
     Supplemented,
     SupplementRequested,
 )
-from services.kernel.lifecycle import Context, Lifecycle, Rejection, Role, State
-from services.transfers.rules import grounded, ping_pong
+from services.kernel.exchange import Context, Lifecycle, Rejection, Role, State
+from services.kernel.grounds import ping_pong
 
 
 class Status(StrEnum):
@@ -301,20 +301,8 @@ def _guard(state: ReferralState, event: Event, context: Context) -> Rejection | 
     match event.fact:
         case Sent():
             return _approved(state, event.fact) or _complete(event.fact.dossier)
-        case Forwarded(ground=ground, recipient=police):
-            return ping_pong(LIFECYCLE, state, event, police, context) or grounded(
-                state, event, context, ground, police
-            )
-        case (
-            NotApproved(ground=ground)
-            | Declined(ground=ground)
-            | Returned(ground=ground)
-            | ReconsiderationUpheld(ground=ground)
-            | ExplanationUpheld(ground=ground)
-            | CaseWithdrawn(ground=ground)
-            | NotProsecuted(ground=ground)
-        ):
-            return grounded(state, event, context, ground, None)
+        case Forwarded(recipient=police):
+            return ping_pong(LIFECYCLE, state, event, police, context)
         case _:
             return None
 
@@ -353,7 +341,6 @@ def _evolve(state: ReferralState, event: Event) -> ReferralState:
 
 LIFECYCLE: Final = Lifecycle(
     kind="referral",
-    title_zh="涉嫌犯罪案件移送",
     new=_new,
     transitions=TRANSITIONS,
     leg_transitions=LEG_TRANSITIONS,

@@ -9,7 +9,7 @@ from contracts.codec import Event
 from contracts.records import Phase
 from events.fact import Fact
 from events.tally import Stated
-from services.kernel.lifecycle import Context, Lifecycle, Rejection, Role, State
+from services.kernel.exchange import Context, Lifecycle, Rejection, Role, State, plain
 
 
 class Status(StrEnum):
@@ -31,18 +31,6 @@ AWAITS: Final[Mapping[str, Role | None]] = {Status.UNOPENED: None, Status.STATED
 PHASES: Final[Mapping[str, Phase]] = {}
 
 
-def _new(exchange: str) -> State:
-    return State(kind="tally", exchange=exchange)
-
-
-def _join(_state: State, event: Event) -> Mapping[str, Role]:
-    match event.fact:
-        case Stated(recipient=recipient):
-            return {event.envelope.source: Role.SENDER, recipient: Role.RECIPIENT}
-        case _:
-            return {}
-
-
 def _guard(_state: State, event: Event, context: Context) -> Rejection | None:
     today = context.acceptedtime.astimezone(SHANGHAI).date()
     match event.fact:
@@ -52,21 +40,14 @@ def _guard(_state: State, event: Event, context: Context) -> Rejection | None:
             return None
 
 
-def _evolve(state: State, _event: Event) -> State:
-    return state
-
-
 LIFECYCLE: Final = Lifecycle(
     kind="tally",
-    title_zh="日报对账",
-    new=_new,
+    new=plain("tally"),
     transitions=TRANSITIONS,
     leg_transitions={},
     speakers=SPEAKERS,
     awaits=AWAITS,
     phases=PHASES,
     unaccepted=frozenset(),
-    join=_join,
     guard=_guard,
-    evolve=_evolve,
 )

@@ -9,7 +9,7 @@ from typing import Final
 from contracts.codec import Event
 from contracts.records import Phase
 from events.fact import Fact
-from events.parts import CompetentBody, GoodsReceipt, GoodsWay
+from events.parts import GoodsReceipt, GoodsWay
 from events.transfer import (
     Accepted,
     Decided,
@@ -29,8 +29,8 @@ from events.transfer import (
     Supplemented,
     SupplementRequested,
 )
-from services.kernel.lifecycle import Context, Lifecycle, Rejection, Role, State
-from services.transfers.rules import grounded, ping_pong
+from services.kernel.exchange import Context, Lifecycle, Rejection, Role, State
+from services.kernel.grounds import ping_pong
 
 
 class Status(StrEnum):
@@ -237,27 +237,16 @@ def _join(state: TransferState, event: Event) -> Mapping[str, Role]:
 
 def _guard(state: TransferState, event: Event, context: Context) -> Rejection | None:
     match event.fact:
-        case Returned(ground=ground, competent_body=body, filed_first=first):
-            return grounded(state, event, context, ground, _named(body, event)) or _filed_first(
-                state, ground.code, first
-            )
-        case NotFiled(ground=ground, competent_body=body) | Disputed(ground=ground, competent_body=body):
-            return grounded(state, event, context, ground, _named(body, event))
-        case Forwarded(ground=ground, recipient=recipient):
-            return ping_pong(LIFECYCLE, state, event, recipient, context) or grounded(
-                state, event, context, ground, recipient
-            )
+        case Returned(ground=ground, filed_first=first):
+            return _filed_first(state, ground.code, first)
+        case Forwarded(recipient=recipient):
+            return ping_pong(LIFECYCLE, state, event, recipient, context)
         case Accepted(goods=goods) | Negotiated(goods=goods):
             return _goods_accounted_for(state, goods)
         case Designated(agency=agency) if state.parties.get(agency) is Role.SENDER:
             return Rejection("designates-sender", f"{agency} is the sender: state {DesignatedBack.name()}")
         case _:
             return None
-
-
-def _named(body: CompetentBody | None, event: Event) -> str | None:
-    """The competent body that a refusal names; naming oneself is naming nobody."""
-    return body.name if body is not None and body.agency != event.envelope.source else None
 
 
 def _filed_first(state: TransferState, ground: str, first: FirstFiling | None) -> Rejection | None:
@@ -297,7 +286,6 @@ def _evolve(state: TransferState, event: Event) -> TransferState:
 
 LIFECYCLE: Final = Lifecycle(
     kind="transfer",
-    title_zh="案件移送",
     new=_new,
     transitions=TRANSITIONS,
     leg_transitions=LEG_TRANSITIONS,

@@ -14,7 +14,7 @@ from contracts.errors import MalformedJson
 from contracts.outages import Outage
 from contracts.records import Phase, Record
 from services.audit.delay import CAUSES_ZH, Cause, Segment, Split, delivered, split, summed
-from services.kernel.lifecycle import UNOPENED, Role
+from services.kernel.exchange import UNOPENED, Role
 from tests.support.factory import BUS, TIME
 from tests.support.play import CITY, MINHANG, POLICE, QINGPU, XUHUI, Play, reached
 from tests.support.registered import registered

@@ -25,8 +25,8 @@ from services.audit.printing.figures_page import Names, figures_html
 from services.audit.printing.sheet import shares
 from services.audit.printing.timeline_page import timeline_html
 from services.audit.printing.wording import CAUSES, KINDS, ROLES, STATUSES, Language, Wording, deadline
+from services.kernel.exchange import Role
 from services.kernel.kinds import lifecycles
-from services.kernel.lifecycle import Role
 from tests.support.factory import BUS, world
 from tests.support.play import POLICE
 from tests.support.told import NOW, Told, at, case, referral, timeline, transfer

@@ -16,9 +16,9 @@ from contracts.records import Record
 from events import common
 from events.fact import Fact
 from services.clocks.words import Law, Sheet, Timing, Word, sheet
-from services.kernel.lifecycle import Registration
+from services.kernel.exchange import Registration
 from tests.support.factory import BUS, world
-from tests.support.play import CITY, EVERYBODY, MINHANG, POLICE, QINGPU, Play, names
+from tests.support.play import CITY, MINHANG, POLICE, QINGPU, Play, everybody, names
 
 TIMING = Timing(grace=timedelta(minutes=1), tolerance=timedelta(minutes=5))
 MONDAY = datetime(2026, 11, 2, 9, tzinfo=SHANGHAI)
@@ -271,7 +271,7 @@ moves = st.tuples(
 )
 referrals = st.tuples(
     st.sampled_from([*names("referral"), *names("common")]),
-    st.sampled_from([code for code in EVERYBODY if code != BUS]),
+    st.sampled_from([code for code in everybody("referral") if code != BUS]),
     st.timedeltas(timedelta(), timedelta(days=3)),
 )
 

@@ -1,17 +1,27 @@
 """Which copies each party gets, in which order, and what is in them."""
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from contracts.codec import content_digest, verify_event
+from contracts.crosswalk import packaged
 from contracts.disclosure import withheld
-from contracts.records import Record, Statement
-from services.delivery.copies import Copy, Parcel, copies, needs_history, rejected
+from contracts.records import Party, Record, Statement
+from events.fields import FieldClass
+from services.delivery import copies as delivered
+from services.delivery.copies import Copy, Parcel, needs_history, rejected
 from tests.support.factory import TIME, world
 from tests.support.play import CITY, JUSTICE, MINHANG, QINGPU, XUHUI, Play
 from tests.support.registered import registered
+
+JIAXING = "330400-cg"
+
+
+def copies(run: Sequence[Record], history: Sequence[Record], progress: Mapping[str, int]) -> list[Parcel]:
+    return delivered.copies(run, history, progress, packaged())
 
 
 def order(parcels: list[Parcel], agency: str) -> list[int]:
@@ -117,3 +127,64 @@ def test_other_outcomes_are_no_items(value: bytes) -> None:
 
 def test_nobody_outside_gets_anything(forwarded: list[Record]) -> None:
     assert CITY not in {parcel.agency for parcel in copies(forwarded, [], {})}
+
+
+# --- to another province
+
+
+def far_away(record: Record, **attributes: str) -> Record:
+    """The record with a party in another province, which may read what is public."""
+    parties = {**record.standing.parties, JIAXING: Party(role="recipient", reads=(FieldClass.PUBLIC,))}
+    standing = record.standing.model_copy(update={"parties": parties})
+    return record.model_copy(update={"event": {**record.event, **attributes}, "standing": standing})
+
+
+def test_a_copy_that_crosses_a_province_has_the_crosswalk_beside_it(forwarded: list[Record]) -> None:
+    found = item(copies([far_away(forwarded[0])], [], {}), JIAXING, 1)
+    crossed = found["crosswalk"]
+    assert (crossed["origin"], crossed["toward"]) == ("310000", "330000")
+    assert [cause["pointer"] for cause in crossed["causes"]] == ["/circumstances/cause"]
+    assert crossed["losses"]
+    assert verify_event(found["event"], world().agencies, TIME) == MINHANG
+
+
+def test_the_copy_itself_stays_as_it_was_signed(forwarded: list[Record]) -> None:
+    record = far_away(forwarded[0])
+    assert item(copies([record], [], {}), JIAXING, 1)["event"] == record.seen_by(JIAXING)
+
+
+def test_no_crosswalk_within_a_province_nor_where_nothing_is_named(forwarded: list[Record]) -> None:
+    parcels = copies([far_away(record) for record in forwarded], [], {})
+    assert "crosswalk" not in item(parcels, QINGPU, 1)
+    assert "crosswalk" not in item(parcels, MINHANG, 1)
+    assert "crosswalk" not in item(parcels, JIAXING, 2)
+
+
+def test_what_is_withheld_does_not_come_back_beside_the_copy(forwarded: list[Record]) -> None:
+    record = far_away(forwarded[0])
+    found = item(copies([record], [], {}), JIAXING, 1)
+    full: Any = record.event["data"]
+    assert "/circumstances/facts" in withheld(found["event"]["data"])
+    assert full["circumstances"]["facts"] not in json.dumps(found, ensure_ascii=False)
+    assert all(salt not in json.dumps(found["crosswalk"]) for salt in full["_salts"].values())
+
+
+def test_the_day_of_acceptance_chooses_the_version(forwarded: list[Record]) -> None:
+    """Also if the copy is made later; it is the day in Shanghai."""
+    before = far_away(forwarded[0], acceptedtime="2026-08-14T15:59:59.999999Z")
+    after = far_away(forwarded[0], acceptedtime="2026-08-14T16:00:00.000000Z")
+    named = {"name": "擅自倾倒建筑垃圾"}
+
+    def version(record: Record) -> str:
+        data: Any = record.event["data"]
+        data = {**data, "circumstances": {**data["circumstances"], "cause": named}}
+        record = record.model_copy(update={"event": {**record.event, "data": data}})
+        return str(item(copies([record], [], {}), JIAXING, 1)["crosswalk"]["causes"][0]["version"])
+
+    assert version(before) == "dumping@2021-06-01"
+    assert version(after) == "dumping@2026-08-15"
+
+
+def test_a_stub_has_no_crosswalk(forwarded: list[Record]) -> None:
+    secret = far_away(forwarded[0]).model_copy(update={"audience": ("sender",)})
+    assert set(item(copies([secret], [], {}), JIAXING, 1)) == {"cursor", "kind", "stub"}

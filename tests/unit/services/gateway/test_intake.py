@@ -10,6 +10,7 @@ from contracts.agreements import collect
 from contracts.codec import content_digest
 from contracts.errors import ContractError, InvalidEvent, NoAgreement, SignatureError
 from contracts.library import Contracts
+from contracts.kinds import Kinds
 from contracts.topics import Topics
 from events import common
 from services.gateway.intake import Submission, check
@@ -128,5 +129,5 @@ def test_arbiter_is_named() -> None:
 
 
 def test_kind_that_no_registrar_decides() -> None:
-    error = refusal(opening(), replace(factory.world(), topics=Topics({})))
+    error = refusal(opening(), replace(factory.world(), topics=Topics({}, Kinds({}))))
     assert code(error) == "kind-elsewhere"

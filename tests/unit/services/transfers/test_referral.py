@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from contracts.records import Record
 from events.fields import FieldClass
-from services.kernel.lifecycle import Registration
+from services.kernel.exchange import Registration
 from tests.support.factory import BUS, event, example, fact
 from tests.support.play import JUSTICE, MINHANG, POLICE, POLICE_QINGPU, PROCURATORATE, QINGPU, Play
 

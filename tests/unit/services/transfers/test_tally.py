@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from services.kernel.lifecycle import Registration
+from services.kernel.exchange import Registration
 from tests.support.play import JUSTICE, MINHANG, POLICE, QINGPU, XUHUI, Play
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from events.fields import FieldClass
-from services.kernel.lifecycle import Registration, Rejection
+from services.kernel.exchange import Registration, Rejection
 from tests.support.factory import BUS, example
 from tests.support.play import CITY, JUSTICE, MINHANG, POLICE, QINGPU, XUHUI, Play
 
@@ -274,7 +274,7 @@ def test_an_extension_is_answered_by_the_other_side() -> None:
     assert play.when(QINGPU, "common.extension_requested", **later).code == "request-pending"
     due = play.clock("TR-02").due.instant
     play.given((MINHANG, "common.extension_granted", later))
-    assert play.state.extension is None
+    assert not play.state.extensions
     assert play.clock("TR-02").due.instant == due + timedelta(days=3)
 
 

@@ -1,23 +1,26 @@
-"""Rules that transfers and referrals share: coded grounds, and no passing to and fro 推诿."""
+"""Refusals rest on coded grounds, and a matter is not passed to and fro; pure."""
 
 from datetime import timedelta, timezone
 from typing import Final
 
-from contracts import grounds
 from contracts.canonical import Document
 from contracts.codec import Event
-from events.parts import Ground
-from services.kernel.lifecycle import Context, Lifecycle, Rejection, Role, S, State
-
-GROUNDS: Final = grounds.load()
+from events.parts import CompetentBody, Ground
+from services.kernel.exchange import Context, Lifecycle, Rejection, Role, S, State
 
 _CHINA: Final = timezone(timedelta(hours=8))
 
 
-def grounded(state: State, event: Event, context: Context, ground: Ground, body: str | None) -> Rejection | None:
+def grounded(state: State, event: Event, context: Context) -> Rejection | None:
+    """Whether the `ground` of a fact, if it has one, is a coded one on which it may rest."""
+    ground = getattr(event.fact, "ground", None)
+    return rests_on(state, event, context, ground, _body(event)) if isinstance(ground, Ground) else None
+
+
+def rests_on(state: State, event: Event, context: Context, ground: Ground, body: str | None) -> Rejection | None:
     """A refusal rests on a coded ground; where competence is the ground, it names another competent `body`."""
     fact = event.fact.name()
-    known = GROUNDS.of(state.kind, fact, context.acceptedtime.astimezone(_CHINA).date())
+    known = context.contracts.grounds.of(state.kind, fact, context.acceptedtime.astimezone(_CHINA).date())
     rule = known.get(ground.code)
     if rule is None:
         open_ = sorted(code for code, item in known.items() if not item.barred)
@@ -35,6 +38,15 @@ def grounded(state: State, event: Event, context: Context, ground: Ground, body:
             {"ground": rule.code, "legal_basis": rule.legal_basis},
         )
     return None
+
+
+def _body(event: Event) -> str | None:
+    """The competent body that a refusal names, or to which it passes the matter; naming oneself is naming nobody."""
+    body = getattr(event.fact, "competent_body", None)
+    if isinstance(body, CompetentBody):
+        return body.name if body.agency != event.envelope.source else None
+    passed_to = getattr(event.fact, "recipient", None)
+    return passed_to if isinstance(passed_to, str) else None
 
 
 def ping_pong(lifecycle: Lifecycle[S], state: S, event: Event, to: str, context: Context) -> Rejection | None:

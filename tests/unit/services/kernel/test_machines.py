@@ -1,4 +1,4 @@
-"""Random walks through each lifecycle: what stays true whatever agencies try."""
+"""Random walks through every lifecycle: what stays true whatever agencies try."""
 
 from typing import Any
 
@@ -8,8 +8,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from contracts.grounds import load
 from events.registry import COMMON_KIND
-from services.kernel.lifecycle import UNOPENED, Registration, Rejection, Role
-from tests.support.play import CITY, EVERYBODY, MINHANG, QINGPU, XUHUI, Play, names
+from services.kernel.exchange import UNOPENED, Registration, Rejection, Role
+from services.kernel.kinds import every_lifecycle
+from tests.support.play import CITY, MINHANG, QINGPU, XUHUI, Play, everybody, names
 
 GROUNDS = load()
 CODES = sorted({item.code for rules in GROUNDS.by_kind.values() for item in rules} | {"no-such-ground"})
@@ -49,7 +50,7 @@ class Walk(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def anything(self, data: st.DataObject) -> None:
-        self.state(data.draw(st.sampled_from(EVERYBODY)), data.draw(st.sampled_from(self.names)), {})
+        self.state(data.draw(st.sampled_from(everybody(self.kind))), data.draw(st.sampled_from(self.names)), {})
 
     @rule(data=st.data())
     def something_legal(self, data: st.DataObject) -> None:
@@ -59,7 +60,10 @@ class Walk(RuleBasedStateMachine):
             return
         name = data.draw(st.sampled_from(moves))
         role = data.draw(st.sampled_from(sorted(self.play.speakers(name))))
-        self.state(self.play.actor(Role(role)), name, {})
+        actors = self.play.actors(Role(role))
+        if actors:
+            legs = [None, *sorted(self.play.state.legs)] if role is not Role.RECIPIENT else [None]
+            self.state(data.draw(st.sampled_from(actors)), name, {"by": {"leg": data.draw(st.sampled_from(legs))}})
 
     @rule(data=st.data(), code=st.sampled_from(CODES))
     def a_refusal(self, data: st.DataObject, code: str) -> None:
@@ -68,16 +72,36 @@ class Walk(RuleBasedStateMachine):
             return
         name = data.draw(st.sampled_from(sorted({fact for item in refusals for fact in item})))
         members = {"ground": {"code": code, "reason": "示例理由。"}}
-        self.state(self.play.actor(Role.RECIPIENT), f"{self.kind}.{name}", members)
+        role = data.draw(st.sampled_from(sorted(self.play.speakers(f"{self.kind}.{name}"))))
+        for actor in self.play.actors(Role(role))[:1]:
+            self.state(actor, f"{self.kind}.{name}", members)
 
     @invariant()
-    def one_sender_and_at_most_one_recipient(self) -> None:
-        state = self.play.state
-        if state.status != UNOPENED:
-            assert state.having(Role.SENDER) == (MINHANG,) or self.play.log[0][0].envelope.source != MINHANG
-            assert len(state.having(Role.SENDER)) == 1
-            assert len(state.having(Role.RECIPIENT)) <= 1
-            assert set(state.having(Role.RECIPIENT)) <= set(state.legs) or not self.play.lifecycle.leg_transitions
+    def one_sender_and_a_leg_for_each_recipient(self) -> None:
+        state, lifecycle = self.play.state, self.play.lifecycle
+        if state.status == UNOPENED:
+            return
+        assert len(state.having(Role.SENDER)) == 1
+        assert lifecycle.rollup or len(state.having(Role.RECIPIENT)) <= 1
+        assert set(state.having(Role.RECIPIENT)) <= set(state.legs) or not lifecycle.leg_transitions
+
+    @invariant()
+    def the_whole_follows_from_the_legs(self) -> None:
+        state, lifecycle = self.play.state, self.play.lifecycle
+        if state.status in lifecycle.rollup:
+            assert state.status == lifecycle.rolled(state.legs)
+
+    @invariant()
+    def what_is_apart_stays_apart(self) -> None:
+        play = self.play
+        if not play.lifecycle.apart:
+            return
+        for number, (event, _) in enumerate(play.log, start=1):
+            source, audience = event.envelope.source, play.state.audiences[number - 1]
+            if play.state.parties.get(source) is Role.RECIPIENT:
+                assert audience is not None
+                assert {code for code in play.state.legs if code in audience} == {source}
+                assert Role.RECIPIENT not in audience
 
     @invariant()
     def every_party_reads_under_an_agreement(self) -> None:
@@ -130,9 +154,11 @@ class TallyWalk(Walk):
         assert self.play.standing.ended == (self.play.state.status != UNOPENED)
 
 
-TestTransfer = TransferWalk.TestCase
-TestTransfer.settings = WALK
-TestReferral = ReferralWalk.TestCase
-TestReferral.settings = WALK
-TestTally = TallyWalk.TestCase
-TestTally.settings = WALK
+OWN: dict[str, type[Walk]] = {"transfer": TransferWalk, "referral": ReferralWalk, "tally": TallyWalk}
+"""Walks of kinds of which more must hold."""
+
+for _kind in every_lifecycle():
+    _walk = OWN.get(_kind) or type(f"{_kind.capitalize()}Walk", (Walk,), {"kind": _kind})
+    _case = _walk.TestCase
+    _case.settings = WALK
+    globals()[f"Test{_kind.capitalize()}"] = _case
