@@ -108,10 +108,10 @@ class Agencies:
 
     def common_superior(self, one: str, other: str) -> str | None:
         """共同的上一级 of two agencies, the nearest first (行政处罚法 25); 条 before 块 at one distance."""
-        above = self._superiors(one)
-        return next((code for code in self._superiors(other) if code in above), None)
+        above = self.superiors(one)
+        return next((code for code in self.superiors(other) if code in above), None)
 
-    def _superiors(self, code: str) -> list[str]:
+    def superiors(self, code: str) -> list[str]:
         """Everybody above, nearest first."""
         above: list[str] = []
         level = [code]

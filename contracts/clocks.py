@@ -363,7 +363,7 @@ def _after(item: Clock, entry: Entry, request: Entry | None, calendars: Calendar
     if said is not item or not item.running:
         return said
     rule, suspended = item.rule, item.state is ClockState.SUSPENDED
-    fact = entry.fact if not rule.each or item.agency in {entry.leg, entry.source} else ""
+    fact = entry.fact if item.agency in _dutiful(rule, entry) or not rule.each else ""
     relieved = entry.ended or entry.parties.get(item.agency) != rule.duty
     if fact in rule.stops and entry.source == item.agency:
         in_time = suspended or entry.acceptedtime <= item.due.instant

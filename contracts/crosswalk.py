@@ -99,12 +99,16 @@ class Cause(Dated):
     status: str
     verified: bool
     source: str
-    valid_from: date
+
+    @property
+    def since(self) -> date:
+        """The first day of this version."""
+        return self.valid_from or date.min
 
     @property
     def version(self) -> str:
         """What names this version, such as `dumping@2026-08-15`."""
-        return f"{self.id}@{self.valid_from}"
+        return f"{self.id}@{self.since}"
 
 
 class Namesake(ContractPart):
@@ -273,7 +277,7 @@ def province(code: str) -> str:
 def collect(found: Iterable[CrosswalkFile]) -> Crosswalk:
     """These files. Raises ValueError for two versions of one cause that count on one day."""
     parts = list(found)
-    causes = sorted((cause for part in parts for cause in part.causes), key=lambda cause: (cause.id, cause.valid_from))
+    causes = sorted((cause for part in parts for cause in part.causes), key=lambda cause: (cause.id, cause.since))
     require_apart((cause.id, cause) for cause in causes)
     return Crosswalk(tuple(causes), tuple(namesake for part in parts for namesake in part.namesakes))
 

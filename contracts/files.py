@@ -27,7 +27,7 @@ def read(model: type[T], path: Path) -> T:
     try:
         return model.model_validate(
             yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506, both are safe loaders
-        ))
+        )
     except (OSError, yaml.YAMLError) as error:
         raise UnusableContract(f"{path}: {error}") from error
     except ValidationError as error:

@@ -10,7 +10,9 @@ from contracts import (
     agencies,
     agreements,
     calendar,
+    crosswalk,
     dossiers,
+    figures,
     findings,
     grounds,
     groups,
@@ -23,8 +25,10 @@ from contracts import (
 from contracts.agencies import Agencies, Agency
 from contracts.agreements import Agreement, Agreements
 from contracts.calendar import Calendars
+from contracts.crosswalk import Crosswalk
 from contracts.dossiers import Dossiers
 from contracts.errors import UnusableContract
+from contracts.figures import Publication
 from contracts.files import files, read
 from contracts.findings import FindingRule
 from contracts.grounds import Grounds
@@ -38,8 +42,8 @@ from contracts.topics import Topics
 log = logging.getLogger(__name__)
 
 _FOLDERS = (
-    *("agencies", "agreements", "kinds", "topics", "grounds", "groups", "subscriptions", "dossiers"),
-    *("clocks", "calendars", "indicators", "findings"),
+    *("agencies", "agreements", "kinds", "topics", "grounds", "groups", "subscriptions", "dossiers", "crosswalk"),
+    *("clocks", "calendars", "indicators", "findings", "figures"),
 )
 
 
@@ -55,10 +59,12 @@ class Contracts:
     groups: Groups
     subscriptions: Subscriptions
     dossiers: Dossiers
+    crosswalk: Crosswalk
     rules: Rules
     calendars: Calendars
     indicators: tuple[Indicator, ...]
     findings: tuple[FindingRule, ...]
+    figures: tuple[Publication, ...]
 
 
 def load(overlay: Path | None = None, calendar_file: Path | None = None) -> Contracts:
@@ -77,10 +83,12 @@ def load(overlay: Path | None = None, calendar_file: Path | None = None) -> Cont
         groups=groups.load(overlay),
         subscriptions=subscriptions.load(overlay),
         dossiers=dossiers.load(overlay),
+        crosswalk=crosswalk.load(overlay),
         rules=rules.load(overlay),
         calendars=calendar.load(overlay, calendar_file),
         indicators=indicators.load(overlay),
         findings=findings.load(overlay),
+        figures=figures.load(overlay),
     )
 
 

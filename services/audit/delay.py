@@ -10,10 +10,11 @@ It is a row of waits. A fact begins one if it changes the status, or whose move 
 waits for its answer; others (chased, corrected, what the bus says about clocks, extensions, …) leave the wait as it is.
 Of each wait the bus has the time until the fact was delivered to the agency whose move it then is, and outages; that
 agency has the rest. Its own fact needs no delivery to it. As long as it has no copy the time is the bus's, also if the
-next fact comes before the copy does. Two things are only known from what came after:
+next fact comes before the copy does. Three things are only known from what came after:
 
 - an agency that got the matter and passed it on (`forwarded`) had the time for that: 转送, not 待签收 and 待受理;
-- a supplement is waited for at the sender's cost, but at the cost of who asked for it if that one went on without it.
+- a supplement is waited for at the sender's cost, but at the cost of who asked for it if that one went on without it;
+- of several who are all waited for the time is the last one's: had that one been quicker, the whole would have been.
 
 Who may not see a fact gets a stub, which tells when it was recorded, and nothing else. So for that reader the fact
 counts from then, and of the time after it the split says whose it was, not what for (不予显示): a run of such time is
@@ -210,8 +211,8 @@ def _waits(records: Sequence[Record], times: Sequence[datetime], end: datetime) 
         if record.standing.ended:
             break
         following = began[number + 1][0] if number + 1 < len(began) else None
-        # Nobody's move in an exchange that goes on: no kind has it; the time has to be somebody's, so its opener's.
-        mover = min(record.standing.moves, default=str(records[0].event["source"]))
+        # Nobody's move in an exchange that goes on: the time has to be somebody's, so its opener's.
+        mover = _last_of(record.standing.moves, records[place:]) or str(records[0].event["source"])
         waits.append(
             _Wait(
                 by=record,
@@ -224,6 +225,19 @@ def _waits(records: Sequence[Record], times: Sequence[datetime], end: datetime) 
             )
         )
     return waits
+
+
+def _last_of(movers: Sequence[str], following: Sequence[Record]) -> str | None:
+    """Of several whose move it is, the one that is waited for longest; in code order among those of one length."""
+    if len(movers) < 2:
+        return next(iter(movers), None)
+    waited: set[str] = {*movers}
+    for record in following:
+        left = waited & {*record.standing.moves}
+        if not left:
+            break
+        waited = left
+    return min(waited)
 
 
 def _asked(record: Record, *, before: bool) -> bool:

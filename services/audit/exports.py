@@ -12,7 +12,7 @@ registration. `acceptedtime` is the time of every other event. The same timeline
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
 from xml.etree import ElementTree as ET
@@ -21,7 +21,7 @@ from pydantic import JsonValue
 
 from contracts.calendar import SHANGHAI
 from contracts.canonical import Document, canonical, timestamp
-from services.audit.printing.views import Agency, Clock, Entry, Exchange, Timeline, threads
+from services.audit.printing.views import Agency, Clock, Entry, Exchange, Link, Timeline, threads
 
 WITHHELD: Final = "withheld"
 """The type of an event that the reader may not see."""
@@ -160,9 +160,12 @@ def ocel_of(timelines: Iterable[Document]) -> bytes:
     Events are facts by their type, `delivery.delivered` and `delivery.retrieved` of copies, and `withheld`. The status
     of an exchange and the state of a clock are attributes with the times from which they held.
     """
-    found = threads(timelines)
+    documents = [*timelines]
+    found = threads(documents)
     events = [event for exchange, entries in found for event in _events(exchange, entries)]
     objects = {str(item["id"]): item for exchange, entries in found for item in _objects(exchange, entries)}
+    for link in [link for document in documents for link in Timeline.of(document).links]:
+        _relate(objects, link)
     events.sort(key=lambda event: (str(event["time"]), str(event["id"])))
     return canonical(
         {
@@ -174,6 +177,15 @@ def ocel_of(timelines: Iterable[Document]) -> bytes:
             "objects": [objects[name] for name in sorted(objects)],
         }
     )
+
+
+def _relate(objects: Mapping[str, Document], link: Link) -> None:
+    """Relate two exchanges as a fact of the first states it, where both are there."""
+    ends = [f"{end.kind}/{end.exchange}" for end in (link.origin, link.to)]
+    related = objects[ends[0]]["relationships"] if all(end in objects for end in ends) else []
+    relation: Document = {"objectId": ends[1], "qualifier": link.relation}
+    if isinstance(related, list) and relation not in related:
+        related.append(relation)
 
 
 def _type(name: str, attributes: dict[str, str]) -> Document:

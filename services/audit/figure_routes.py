@@ -2,7 +2,10 @@
 
     GET /v1/indicators?from=&to=&agency=&format=&lang=      days in Shanghai, the last one included; json or html
 
-    the document of `services.audit.indicators`, and "findings": [document of `services.audit.findings`]
+    the document of `services.audit.indicators`, and "findings": [document of `services.audit.findings`]; where the
+    period holds that of published figures whole, also "figures" and "publications" (`services.audit.published`)
+
+Published figures are shown to the bus itself and to the agency whose they are.
 
 The bus itself sees everybody; a supervisor or an arbiter what it oversees, days that are stated to it included, and
 what is found in that alone; any other agency its own figures and no findings. An overseer that asks for itself, with
@@ -13,10 +16,11 @@ followed by then, unless it is just being counted anew.
 import asyncio
 from asyncio import to_thread
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from aiohttp import web
+from pydantic import JsonValue
 
 from connectors.http.problem import ProblemError
 from connectors.http.query import bad, matching, parameters
@@ -65,6 +69,7 @@ class FigureRoutes:
         chosen = language(given)
         async with self._reporting:
             document = await self._document(caller, asked, midnight(first), midnight(last + DAY))
+            document |= await self._published(caller, first, last)
             if form == "json":
                 return json_response(document)
             page = await to_thread(self._page, document, chosen)
@@ -87,6 +92,15 @@ class FigureRoutes:
         shown = [item for item in found if item.occurred < end and (agency is None or agency in item.agencies)]
         return {**figures, "findings": [item.document(overseer=overseer is not None) for item in shown]}
 
+    async def _published(self, caller: str, first: date, last: date) -> Document:
+        """What was published of the period, beside what the log gives; nothing if nothing was."""
+        found = [item for item in self._library.current().figures if item.covers(first, last)]
+        told = [await self._ledger.published(item) for item in found if caller in {self._bus, item.agency}]
+        if not told:
+            return {}
+        figures = [figure for item in told for figure in _listed(item.pop("figures"))]
+        return {"figures": figures, "publications": [*told]}
+
     def _page(self, document: Document, chosen: Language) -> str:
         contracts = self._library.current()
         findings = document.pop("findings")
@@ -98,3 +112,7 @@ class FigureRoutes:
             names=Names(contracts.agencies, contracts.rules, grounds()),
             findings=[item for item in findings if isinstance(item, dict)] if isinstance(findings, list) else [],
         )
+
+
+def _listed(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else []

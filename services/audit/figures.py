@@ -42,7 +42,7 @@ _CORRECTABLE_NUMBER: Final = re.compile(
     r"|timeliness|quality)"
 )
 _CORRECTABLE_WORD: Final = re.compile(
-    r"(?:/data)?/(circumstances/quantity/(?:value|unit)|day|outcome|items/(?:0|[1-9][0-9]{0,2})/adoption)"
+    r"(?:/data)?/(circumstances/quantity/(?:value|unit)|day|outcome|answers/(?:0|[1-9][0-9]{0,2})/adoption)"
 )
 
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -457,15 +457,15 @@ def _ratings(records: Sequence[Record], data: _Data) -> Iterator[Rating]:
 
 def _replies(records: Sequence[Record], data: _Data) -> Iterator[Reply]:
     for record in records:
-        items = data[record.sequence].get("items")
-        if record.fact == "replied" and isinstance(items, list):
-            given = [_object(item).get("adoption") for item in items]
+        answers = data[record.sequence].get("answers")
+        if record.fact == "replied" and isinstance(answers, list):
+            given = [_object(answer).get("adoption") for answer in answers]
             yield Reply(
                 agency=_source(record),
                 at=_accepted(record),
                 adopted=given.count("adopted"),
                 partly=given.count("partly"),
-                not_adopted=given.count("not"),
+                not_adopted=given.count("not_adopted"),
             )
 
 

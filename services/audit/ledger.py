@@ -3,6 +3,7 @@
     await ledger.settle(rules, calendars)            before answering; `refresh` now and then meanwhile
     await ledger.indicators(begin, end, now)         GET /v1/indicators, and
     await ledger.findings(now, since)                its findings
+    await ledger.published(publication)              published figures beside what the log gives
     await ledger.uncounted()                         what could not be counted, and why
     await ledger.rebuild(rules, calendars)           everything derived, anew from what was followed
 
@@ -24,8 +25,9 @@ from psycopg import sql
 
 from connectors.postgres.pool import Connection, Pool
 from contracts.calendar import Calendars
-from contracts.canonical import Document, instant
+from contracts.canonical import Document, instant, parse_object
 from contracts.deliveries import StageReached
+from contracts.figures import Publication
 from contracts.findings import FindingRule
 from contracts.findings import packaged as packaged_findings
 from contracts.indicators import Indicator
@@ -35,12 +37,15 @@ from contracts.rules import Rules
 from services.audit.figures import Figures, figures
 from services.audit.findings import CaseView, Finding, Search
 from services.audit.indicators import Tabulation
-from services.audit.writer import COUNTING, move_exchanges
+from services.audit.published import Counting, Said
+from services.audit.writer import COUNTING, add_links, move_exchanges
 
 log = structlog.stdlib.get_logger(__name__)
 
 _AT_ONCE: Final = 50
 """Exchanges that are counted in one transaction, which nothing else waits for longer than that takes."""
+
+_FACTS_AT_ONCE: Final = 2_000
 
 _SHOWN: Final = 5
 """Exchanges that are named of those that could not be counted."""
@@ -95,7 +100,7 @@ class Ledger:
             for table in ("events", "deliveries", "outages"):
                 name = sql.Identifier("audit", table)
                 await connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(name))
-            for table in ("exchanges", "figures", "dirty", "uncounted"):
+            for table in ("exchanges", "links", "figures", "dirty", "uncounted"):
                 await connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier("audit", table)))
             async with connection.cursor("exchanges") as cursor:
                 await cursor.execute("SELECT DISTINCT kind, exchange::text FROM audit.events ORDER BY 1, 2")
@@ -156,12 +161,38 @@ class Ledger:
             search.add(CaseView(case[0].case, tuple(case)))
         return search.findings()
 
+    async def published(self, publication: Publication) -> Document:
+        """The figures of a publication beside what the log gives (`services.audit.published`)."""
+        counting = Counting(publication)
+        begin, end = counting.period
+        values = {"types": [*counting.types], "kinds": [*counting.kinds], "begin": begin, "end": end}
+        async with self._pool.connection() as connection, connection.cursor("published") as cursor:
+            await cursor.execute(_FACTS, values)
+            exchange, opening = None, None
+            while rows := await cursor.fetchmany(_FACTS_AT_ONCE):
+                for key, said in await asyncio.to_thread(_said, rows):
+                    if key != exchange:
+                        exchange, opening = key, said
+                    if opening is not None:
+                        counting.add(opening, [said])
+        return counting.document()
+
     async def _stored(self, query: LiteralString, values: Mapping[str, object]) -> AsyncGenerator[Figures]:
         async with self._pool.connection() as connection, connection.cursor("figures") as cursor:
             cursor.itersize = _AT_ONCE
             await cursor.execute(query, values)
             async for (value,) in cursor:
                 yield Figures.from_bytes(value)
+
+
+def _said(rows: Sequence[tuple[Any, ...]]) -> list[tuple[_Key, Said]]:
+    """Facts with their exchanges, read out of their records."""
+    found: list[tuple[_Key, Said]] = []
+    for kind, exchange, type_, source, at, case, record in rows:
+        event = parse_object(record)["event"]
+        data = event["data"] if isinstance(event, dict) else None
+        found.append(((kind, exchange), Said(type_, source, at, case, data if isinstance(data, dict) else {})))
+    return found
 
 
 async def _count(
@@ -186,7 +217,9 @@ async def _count(
         stages.setdefault((stage.kind, stage.exchange), []).append(stage)
     outages = await _outages(connection, threads.values())
     if anew and threads:
-        await move_exchanges(connection, [record for thread in threads.values() for record in thread])
+        known = [record for thread in threads.values() for record in thread]
+        await move_exchanges(connection, known)
+        await add_links(connection, known)
     rows: list[_Row] = []
     for key, thread in threads.items():
         try:
@@ -288,6 +321,13 @@ _PERIOD: Final = """
     WHERE tstzrange(first, last, '[]') && tstzrange(%(begin)s, %(end)s)
         AND (%(agency)s::text IS NULL OR agencies @> ARRAY[%(agency)s])
         AND (%(overseer)s::text IS NULL OR overseers @> ARRAY[%(overseer)s])
+"""
+
+_FACTS: Final = """
+    SELECT kind, exchange::text, type, source, acceptedtime, case_id, record FROM audit.events
+    WHERE kind = ANY(%(kinds)s)
+        AND (sequence = 1 OR (type = ANY(%(types)s) AND acceptedtime >= %(begin)s AND acceptedtime < %(end)s))
+    ORDER BY kind, exchange, sequence
 """
 
 _CASES: Final = """

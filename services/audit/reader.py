@@ -11,6 +11,7 @@ from contracts.canonical import timestamp
 from contracts.deliveries import StageReached
 from contracts.outages import Outage
 from contracts.records import Record, Standing
+from services.audit.links import Known, Stated
 from services.audit.timeline import Thread
 
 Key: TypeAlias = tuple[str, str]
@@ -84,6 +85,14 @@ class Reader:
             )
             found[kind, exchange].append(reached)
         return found
+
+    async def links(self, caller: str, keys: Collection[Key]) -> list[Known]:
+        """The links from and to exchanges that are stated in exchanges of the caller's."""
+        rows = await self._rows(_LINKS, {"caller": caller, **_columns(keys)})
+        return [
+            Known(Stated(*link), Record.from_bytes(record), Standing.model_validate_json(standing), to_case, to_status)
+            for *link, record, standing, to_case, to_status in rows
+        ]
 
     async def outages(self) -> Sequence[Outage]:
         """When the bus took no submissions."""
@@ -159,6 +168,21 @@ _RECORDS: Final = """
     SELECT record FROM audit.events
     JOIN unnest(%(kinds)s::text[], %(exchanges)s::uuid[]) AS wanted (kind, exchange) USING (kind, exchange)
     ORDER BY kind, exchange, sequence
+"""
+
+_LINKS: Final = """
+    WITH wanted AS (SELECT * FROM unnest(%(kinds)s::text[], %(exchanges)s::uuid[]) AS w (kind, exchange)),
+    found AS (
+        SELECT links.* FROM audit.links JOIN wanted USING (kind, exchange)
+        UNION
+        SELECT links.* FROM audit.links JOIN wanted AS w ON (links.to_kind, links.to_exchange) = (w.kind, w.exchange)
+    )
+    SELECT found.kind, found.exchange::text, found.sequence, relation, to_kind, to_exchange::text, to_sequence,
+        record, own.standing, other.case_id, other.status
+    FROM found JOIN audit.events USING (kind, exchange, sequence) JOIN audit.exchanges AS own USING (kind, exchange)
+    LEFT JOIN audit.exchanges AS other
+        ON (other.kind, other.exchange) = (to_kind, to_exchange) AND other.parties @> ARRAY[%(caller)s::text]
+    WHERE own.parties @> ARRAY[%(caller)s::text]
 """
 
 _STAGES: Final = """

@@ -41,6 +41,7 @@ from events.fields import AGENCY_PATTERN
 from events.registry import kinds
 from services.audit.asking import language
 from services.audit.exports import csv_of, ocel_of, xes_of
+from services.audit.links import told
 from services.audit.printing.timeline_page import timeline_html
 from services.audit.printing.wording import Language
 from services.audit.reader import Filters, Key, Place, Reader
@@ -146,9 +147,9 @@ class AuditRoutes:
     async def _exchange_timeline(self, thread: Thread, caller: str) -> Document:
         key: Key = (thread.kind, thread.exchange)
         records, stages = await self._reader.records([key]), await self._reader.stages([key])
-        outages = await self._reader.outages()
+        links, outages = await self._reader.links(caller, [key]), await self._reader.outages()
         contracts = self._library.current()
-        return await to_thread(
+        timeline = await to_thread(
             exchange_timeline,
             records[key],
             stages[key],
@@ -159,13 +160,14 @@ class AuditRoutes:
             rules=contracts.rules,
             calendars=contracts.calendars,
         )
+        return {**timeline, "links": told(links, caller)}
 
     async def _case_timeline(self, case: str, threads: Sequence[Thread], caller: str) -> Document:
         keys: list[Key] = [(thread.kind, thread.exchange) for thread in threads]
         records, stages = await self._reader.records(keys), await self._reader.stages(keys)
-        outages = await self._reader.outages()
+        links, outages = await self._reader.links(caller, keys), await self._reader.outages()
         contracts = self._library.current()
-        return await to_thread(
+        timeline = await to_thread(
             case_timeline,
             case,
             [(records[key], stages[key]) for key in keys],
@@ -176,6 +178,7 @@ class AuditRoutes:
             rules=contracts.rules,
             calendars=contracts.calendars,
         )
+        return {**timeline, "links": told(links, caller)}
 
     async def _answer(self, given: Mapping[str, str], timeline: Document) -> web.Response:
         """A timeline in the format that was asked for. A large one takes its time, and others do not wait."""

@@ -14,14 +14,15 @@
         "suspensions": [[from, to]], "provisional": [year], "basis", "verified", "trace": [line]}],
      "delay": {
         "from", "to", "span_s", "totals": [{"account": agency, "cause", "cause_zh", "seconds"}],
-        "segments": [{"from", "to", "seconds", "account": agency, "cause", "cause_zh", "after": sequence}]}}
+        "segments": [{"from", "to", "seconds", "account": agency, "cause", "cause_zh", "after": sequence}]},
+     "links": [`services.audit.links`]}
 
     agency = {"agency": code, "name", "name_en"}
 
 The timeline of a case:
 
-    {"case", "entries": [as above, of all its exchanges],
-     "exchanges": [the above without "entries"], "delay": {"totals": [as above, over the exchanges]}}
+    {"case", "entries": [as above, of all its exchanges], "links": [`services.audit.links`],
+     "exchanges": [the above without "entries" and "links"], "delay": {"totals": [as above, over the exchanges]}}
 
 Over HTTP a case comes in pages, each of which is such a document of some of its exchanges, with "more" and "cursor".
 

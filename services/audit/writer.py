@@ -5,6 +5,7 @@ What an exchange contributes to the indicators is not counted here: it is only m
 
 import hashlib
 from collections.abc import Collection, Sequence
+from dataclasses import astuple
 from typing import Final
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from contracts.deliveries import StageReached
 from contracts.outages import Outage
 from contracts.records import REJECTION, Record, Statement
 from contracts.topics import DELIVERIES, OUTAGES, OUTCOMES
+from services.audit.links import stated
 from services.kernel.stages import columns as stage_columns
 
 COUNTING: Final = 0x11A2D1
@@ -35,6 +37,7 @@ class Writer:
         if records:
             await _add_events(connection, records)
             await move_exchanges(connection, records)
+            await add_links(connection, records)
         if stages:
             await _add_stages(connection, stages)
         if rejections:
@@ -71,6 +74,13 @@ async def move_exchanges(connection: Connection, records: Sequence[Record]) -> N
         last[key] = record
     rows = [_exchange(first[key], record) for key, record in last.items()]
     await connection.execute(_MOVE, [*map(list, zip(*rows, strict=True))])
+
+
+async def add_links(connection: Connection, records: Sequence[Record]) -> None:
+    """Write the links that these records state."""
+    rows = [astuple(link) for record in records for link in stated(record)]
+    if rows:
+        await connection.execute(_ADD_LINKS, [*map(list, zip(*rows, strict=True))])
 
 
 def _exchange(first: Record, last: Record) -> tuple[object, ...]:
@@ -139,6 +149,12 @@ _MOVE: Final = """
     ON CONFLICT (kind, exchange) DO UPDATE SET (case_id, status, sequence, parties, moves, standing, changed) =
         (EXCLUDED.case_id, EXCLUDED.status, EXCLUDED.sequence, EXCLUDED.parties, EXCLUDED.moves,
          EXCLUDED.standing, EXCLUDED.changed)
+"""
+
+_ADD_LINKS: Final = """
+    INSERT INTO audit.links (kind, exchange, sequence, relation, to_kind, to_exchange, to_sequence)
+    SELECT * FROM unnest(%s::text[], %s::uuid[], %s::int[], %s::text[], %s::text[], %s::uuid[], %s::int[])
+    ON CONFLICT DO NOTHING
 """
 
 _ADD_STAGES: Final = """

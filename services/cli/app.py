@@ -62,7 +62,7 @@ def main() -> None:
 
 @main.command()
 @click.option("--data", type=DATA, default=Path("liandong-data"), show_default=True, help="Where everything is kept.")
-@click.option("--port", default=8700, show_default=True, help="The gateway's port; the services take the next four.")
+@click.option("--port", default=8700, show_default=True, help="The gateway's port; the services take the next ones.")
 @click.option("--bus", default="310112-bus", show_default=True, envvar="LIANDONG_BUS", help="The code of this bus.")
 def up(data: Path, port: int, bus: str) -> None:
     """Run engines and services in the foreground until Ctrl-C; what dies is started again. Data survives."""
@@ -88,7 +88,7 @@ def up(data: Path, port: int, bus: str) -> None:
 @main.command()
 @click.argument("services", nargs=-1, required=True)
 def run(services: tuple[str, ...]) -> None:
-    """Run one or more services in this process: gateway, transfers, clocks, delivery, audit."""
+    """Run one or more services in this process; a name that there is not is answered with those that there are."""
     from connectors.kafka.settings import KafkaSettings
     from services.kernel import log
     from services.kernel.process import known_services, run_services
@@ -121,14 +121,14 @@ def provision() -> None:
 
 
 @main.command()
-@click.argument("url")
-def health(url: str) -> None:
-    """Exit 0 if a service's /readyz answers that it is ready, else say why not and exit 1. For health checks."""
+@click.argument("urls", nargs=-1, required=True)
+def health(urls: tuple[str, ...]) -> None:
+    """Exit 0 if every service's /readyz answers that it is ready, else say why not and exit 1. For health checks."""
     from services.cli.stack import trouble
 
-    why = trouble(url)
+    why = [f"{url}: {found}" for url in urls if (found := trouble(url))]
     if why:
-        raise click.ClickException(why)
+        raise click.ClickException("; ".join(why))
 
 
 @main.group()

@@ -47,6 +47,13 @@ def draw(timeline: dict[str, Any], say: Callable[[str], None]) -> None:
     _draw_delay(timeline["delay"], say)
 
 
+def draw_links(links: list[dict[str, Any]], say: Callable[[str], None]) -> None:
+    """Print what exchanges are to each other."""
+    for link in links:
+        ends = [f"{end['kind']} {end['exchange'][-12:]}" for end in (link["from"], link["to"])]
+        say(escape(f"  {ends[0]} {link['relation_zh']} {link['relation'].replace('_', ' ')} {ends[1]}"))
+
+
 def duration(seconds: float) -> str:
     """A length of time in its two largest units: `2 d 3 h`, `5 m`; under a minute `12.3 s`. It is cut, not rounded."""
     whole = int(seconds)
@@ -142,10 +149,30 @@ def draw_report(figures: dict[str, Any], say: Callable[[str], None]) -> None:
             say(escape(f"  {item['rule']:<8} late {item['count']}, overdue now {item['running']}, at worst {worst}"))
         for item in block["delay"]:
             say(escape(f"  {set_cell_size(item['cause'], _CAUSE)} {duration(item['seconds']):>{_LENGTH}}"))
+    if figures.get("figures"):
+        draw_published(figures["figures"], figures["publications"], say)
     for item in figures["findings"]:
         lead = escape(f"{item['title_zh']} {item['title_en']}: case {item['case']}")
         say(f"\n[yellow]线索[/] {lead}")
         say(escape(f"  {', '.join(item['agencies'])}; {item['notice_zh']}"))
+
+
+def draw_published(
+    figures: list[dict[str, Any]], publications: list[dict[str, Any]], say: Callable[[str], None]
+) -> None:
+    """Print each published figure beside the one that the log gives, and what in the publications does not fit."""
+    for told in publications:
+        say(f"\n[bold]{escape(told['title_zh'])}[/]  {escape(told['source'])}")
+    say(escape(f"  {set_cell_size('公布数据 published figure', _WHAT + 17)} {'公布':>12} {'登记推得':>10}  来源 seed"))
+    for item in figures:
+        sign = "[green]=[/]" if item["equal"] else "[red]≠[/]"
+        title = set_cell_size(f"{item['title_zh']} ({item['unit']})", _WHAT + 17)
+        say(escape(f"  {title} {item['published']:>14} {item['derived']!s:>14} ") + sign + escape(f" {item['seed']}"))
+    differ = sum(not item["equal"] for item in figures)
+    say(escape(f"  {len(figures)} figures, {differ} differ"))
+    for told in publications:
+        for words in told["inconsistencies"]:
+            say(f"  [yellow]不一致[/] {escape(words)}")
 
 
 def _draw_indicator(item: dict[str, Any], described: dict[str, Any], say: Callable[[str], None]) -> None:

@@ -17,7 +17,7 @@ from connectors.errors import ReadRefused
 from connectors.http.client import AgencyClient, Answer
 from contracts.signatures import SigningKey
 from services.cli.agencies import agency_key
-from services.cli.draw import draw, draw_report
+from services.cli.draw import draw, draw_links, draw_report
 from services.kernel.keys import agencies_of
 
 TEXT = "text"
@@ -81,6 +81,8 @@ def merged(pages: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "exchanges": [exchange for page in pages for exchange in page["exchanges"]],
         # Each page is in order, and what is recorded in the same instant is by exchange.
         "entries": sorted(entries, key=lambda entry: (_recorded(entry), entry["kind"], entry["exchange"])),
+        # A link between exchanges of two pages stands on both.
+        "links": [*{str(link): link for page in pages for link in page["links"]}.values()],
         "delay": {"totals": _summed([item for page in pages for item in page["delay"]["totals"]])},
         "more": False,
         "cursor": None,
@@ -97,6 +99,7 @@ def show_timeline(document: dict[str, Any]) -> None:
             if (entry["kind"], entry["exchange"]) == (exchange["kind"], exchange["exchange"])
         ]
         draw({**exchange, "entries": entries}, say)
+    draw_links(document.get("links", []), say)
 
 
 def show_report(document: dict[str, Any]) -> None:

@@ -26,10 +26,15 @@ from connectors.kafka.settings import KafkaSettings
 from connectors.postgres.server import EmbeddedPostgres
 from connectors.process import Child, free_port, spawn
 from services.cli.provisioning import ensure_bus_key, provision
+from services.kernel.kinds import registrars
+from services.kernel.settings import Settings
 from services.kernel.time import driven, set_driven
 
-SERVICES: Final = ("gateway", "transfers", "delivery", "audit", "clocks")
-APART: Final = tuple((name,) for name in SERVICES)
+REGISTRARS: Final = "registrars"
+"""What the process is called that runs all registrars."""
+TOGETHER: Final = (("gateway",), registrars(), ("delivery",), ("audit",), ("clocks",))
+"""The services of each process: by far the most of what a registrar does is to wait, so all of them share one."""
+APART: Final = tuple((name,) for names in TOGETHER for name in names)
 """Each service in a process of its own."""
 LEGAL_TIME: Final = "LIANDONG_LEGAL_TIME"
 """The setting that names the file by which legal time is driven."""
@@ -43,21 +48,21 @@ Say = Callable[[str], None]
 class Ports:
     """Where each service listens."""
 
-    gateway: int
-    delivery: int
-    audit: int
-    transfers: int
-    clocks: int
+    by_service: Mapping[str, int]
+
+    def __getitem__(self, service: str) -> int:
+        return self.by_service[service]
 
     @classmethod
     def free(cls) -> "Ports":
         """Ports that nobody uses now."""
-        return cls(*(free_port() for _ in range(5)))
+        return cls({service: free_port() for service in Settings.ports()})
 
     @classmethod
     def from_base(cls, base: int) -> "Ports":
-        """Five ports in a row."""
-        return cls(*range(base, base + 5))
+        """Ports in a row, the gateway's first."""
+        usual = Settings.ports()
+        return cls({service: base + port - usual["gateway"] for service, port in usual.items()})
 
 
 @dataclass(slots=True)
@@ -79,7 +84,7 @@ class Stack:
         self,
         data: Path,
         *,
-        services: Sequence[Sequence[str]] = APART,
+        services: Sequence[Sequence[str]] = TOGETHER,
         ports: Ports | None = None,
         bus: str = "310112-bus",
         say: Say = lambda _: None,
@@ -94,7 +99,7 @@ class Stack:
         self.bus = bus
         self.ports = ports or Ports.free()
         self.children: dict[str, Child] = {}
-        self._processes = [tuple(names) for names in services]
+        self._processes = {_name(names): tuple(names) for names in services}
         self._extra = dict(extra or {})
         self._legal_time = legal_time
         self._say = say
@@ -108,7 +113,7 @@ class Stack:
     @property
     def url(self) -> str:
         """The gateway's address: the one that agencies use."""
-        return f"http://127.0.0.1:{self.ports.gateway}"
+        return f"http://127.0.0.1:{self.ports['gateway']}"
 
     @property
     def kafka(self) -> KafkaSettings:
@@ -143,7 +148,7 @@ class Stack:
     @property
     def services(self) -> list[str]:
         """The services that run, in whichever process."""
-        return [name for names in self._processes for name in names]
+        return [name for names in self._processes.values() for name in names]
 
     @property
     def engines(self) -> list[Engine]:
@@ -181,8 +186,8 @@ class Stack:
         done = ensure_bus_key(self.bus, self.keys, self.contracts)
         for line in [*done, *provision(self.kafka, self.postgres, self.contracts)]:
             self._say(line)
-        for names in self._processes:
-            self._start_service(names)
+        for name in self._processes:
+            self._start_process(name)
         self._supervisor = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
         self._supervisor.start()
         self._write_settings()
@@ -208,9 +213,8 @@ class Stack:
         waiting = self.not_ready()
         while waiting:
             if time.monotonic() > end:
-                logs = "\n".join(
-                    self.children[name].tail(15) for name in self.children if name.split("+")[0] in waiting
-                )
+                late = [name for name, names in self._processes.items() if waiting.keys() & {*names}]
+                logs = "\n".join(self.children[name].tail(15) for name in late)
                 raise EngineError(f"not ready after {deadline:.0f} s: {waiting}\n{logs}")
             time.sleep(0.1)
             waiting = self.not_ready()
@@ -219,7 +223,7 @@ class Stack:
         """The services that do not answer /readyz with 200, and why. Blocks."""
         found: dict[str, str] = {}
         for name in self.services:
-            why = trouble(f"http://127.0.0.1:{getattr(self.ports, name)}/readyz")
+            why = trouble(f"http://127.0.0.1:{self.ports[name]}/readyz")
             if why:
                 found[name] = why
         return found
@@ -242,7 +246,7 @@ class Stack:
 
     def environment(self) -> dict[str, str]:
         """The environment of a service of this stack."""
-        ports = {f"LIANDONG_{name.upper()}_PORT": str(getattr(self.ports, name)) for name in SERVICES}
+        ports = {f"LIANDONG_{name.upper()}_PORT": str(port) for name, port in self.ports.by_service.items()}
         return {
             **os.environ,
             **self.kafka.environment(),
@@ -251,8 +255,8 @@ class Stack:
             "LIANDONG_BUS": self.bus,
             "LIANDONG_KEYS": str(self.keys),
             "LIANDONG_CONTRACTS": str(self.contracts),
-            "LIANDONG_DELIVERY_URL": f"http://127.0.0.1:{self.ports.delivery}",
-            "LIANDONG_AUDIT_URL": f"http://127.0.0.1:{self.ports.audit}",
+            "LIANDONG_DELIVERY_URL": f"http://127.0.0.1:{self.ports['delivery']}",
+            "LIANDONG_AUDIT_URL": f"http://127.0.0.1:{self.ports['audit']}",
             **({} if self._legal_time is None else {LEGAL_TIME: str(self._legal_time_file)}),
             **self._extra,
         }
@@ -276,22 +280,22 @@ class Stack:
         if self._legal_time is not None and (not path.exists() or driven(path)() < self._legal_time):
             set_driven(path, self._legal_time)
 
-    def _start_service(self, names: tuple[str, ...]) -> None:
-        name = "+".join(names)
-        argv = [sys.executable, "-m", "services.cli.app", "run", *names]
+    def _start_process(self, name: str) -> None:
+        argv = [sys.executable, "-m", "services.cli.app", "run", *self._processes[name]]
         log = self.data / "logs" / f"{name}.log"
         self.children[name] = spawn(argv, log=log, env=self.environment())
 
     def _supervise(self) -> None:
         watched = [Supervised(engine.name, engine.start, partial(_runs, engine)) for engine in self.engines]
-        for names in self._processes:
-            name = "+".join(names)
-            watched.append(Supervised(name, partial(self._start_service, names), partial(self._service_runs, name)))
+        watched += [
+            Supervised(name, partial(self._start_process, name), partial(self._process_runs, name))
+            for name in self._processes
+        ]
         while not self._stopping.wait(0.1):
             for process in watched:
                 self._look_after(process)
 
-    def _service_runs(self, name: str) -> bool:
+    def _process_runs(self, name: str) -> bool:
         return self.children[name].running
 
     def _look_after(self, process: Supervised) -> None:
@@ -310,6 +314,10 @@ class Stack:
                 process.start()
             except EngineError as error:
                 self._say(f"{process.name} did not start: {error}")
+
+
+def _name(names: Sequence[str]) -> str:
+    return REGISTRARS if tuple(names) == registrars() else "+".join(names)
 
 
 def _runs(engine: Engine) -> bool:

@@ -12,7 +12,6 @@ import structlog
 from connectors.kafka.consume import Record as KafkaRecord
 from connectors.kafka.producer import Message
 from connectors.postgres.pool import Connection
-from contracts import crosswalk
 from contracts.deliveries import Stage, StageReached
 from contracts.records import Record
 from contracts.topics import DELIVERIES
@@ -55,7 +54,7 @@ class Post:
         parcels = [
             parcel
             for key, run in threads.items()
-            for parcel in copies(run, histories.get(key, []), progress[key], crosswalk.packaged())
+            for parcel in copies(run, histories.get(key, []), progress[key], self._runtime.library.current().crosswalk)
         ]
         parcels += self._rejections(others)
         if parcels:

@@ -132,9 +132,10 @@ def addressees(state: State, event: Event) -> Mapping[str, Role]:
     copied, recipients = getattr(fact, "copied", ()), getattr(fact, "recipients", ())
     recipient = getattr(fact, "recipient", None)
     return {
+        # First: who addresses itself would have a second role, and is told so.
+        event.envelope.source: Role.SENDER,
         **dict.fromkeys(copied, Role.COPIED),
         **dict.fromkeys((recipient,) if recipient else recipients, Role.RECIPIENT),
-        event.envelope.source: Role.SENDER,
     }
 
 
@@ -157,7 +158,7 @@ class Lifecycle(Generic[S]):
     rollup: where several are addressed, the statuses that follow from the legs: the first whose set holds the status of
     every leg. A fact that leads to any of them leads to that one.
     leg_awaits: whose move it is on a leg, while the status follows from the legs.
-    apart: what concerns one leg is withheld from the other addressees.
+    apart: what concerns one leg is withheld from the other addressees. asks_anew: facts after which every leg begins.
     speakers: who may state a fact. awaits: whose move it is in a status (None where nobody is waited for).
     phases: what a status waits for, for the delay table; those that end have none.
     unaccepted: the statuses in which the sender may still withdraw alone.
@@ -183,6 +184,7 @@ class Lifecycle(Generic[S]):
     rollup: Mapping[str, frozenset[str]] = field(default_factory=dict)
     leg_awaits: Mapping[str, Role | None] = field(default_factory=dict)
     apart: bool = False
+    asks_anew: frozenset[type[Fact]] = frozenset()
 
     def ended(self, status: str) -> bool:
         """Whether nothing of the kind's own may follow this status."""

@@ -54,14 +54,15 @@ def ping_pong(lifecycle: Lifecycle[S], state: S, event: Event, to: str, context:
     had = {*state.legs, *state.having(Role.SENDER)}
     if to not in had:
         return None
+    own = state.parties.get(event.envelope.source)
     moves = sorted(
         fact.name()
         for fact in lifecycle.transitions[state.status]
-        if Role.RECIPIENT in lifecycle.speakers[fact] and not isinstance(event.fact, fact)
+        if own in lifecycle.speakers[fact] and not isinstance(event.fact, fact)
     )
     arbiter = _arbiter(state, context)
-    decides = f"{arbiter} {context.agencies.name(arbiter)} decides" if arbiter else "a common superior decides"
-    detail = f"{to} {context.agencies.name(to)} has had this matter; {decides}. Open moves: {', '.join(moves)}"
+    decides = f"; {arbiter} {context.agencies.name(arbiter)} decides" if arbiter else ""
+    detail = f"{to} {context.agencies.name(to)} has had this matter{decides}. Open moves: {', '.join(moves)}"
     members: Document = {"agency": to, "arbiter": arbiter, "moves": [*moves], "had": [*sorted(had)]}
     return Rejection("ping-pong", detail, members)
 

@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 
 from contracts.codec import Event
+from events.common import WithdrawalRefused, WithdrawalRequested, Withdrawn
 from services.kernel.exchange import Lifecycle, Rejection, Role, S, State
+
+_OF_THE_WHOLE = (WithdrawalRequested, Withdrawn, WithdrawalRefused)
+"""The common facts that are about the exchange and not about one addressee's part."""
 
 
 def leg_rejection(lifecycle: Lifecycle[S], state: S, event: Event, common: bool) -> Rejection | None:
@@ -15,7 +19,9 @@ def leg_rejection(lifecycle: Lifecycle[S], state: S, event: Event, common: bool)
     if leg not in {None, source} and state.parties.get(source) is Role.RECIPIENT:
         return Rejection("leg-not-yours", f"{source} speaks for its own part, not for that of {leg}")
     if common or not _moves_legs(lifecycle, event):
-        return None
+        # What names a leg may be withheld from the others, and this concerns them all.
+        meant = leg is None or not lifecycle.apart or (common and not isinstance(event.fact, _OF_THE_WHOLE))
+        return None if meant else Rejection("leg-not-meant", f"{event.fact.name()} concerns everybody: leave out `leg`")
     moved = moved_leg(lifecycle, state, event)
     if moved is None:
         missing = lifecycle.rollup and len(state.legs) > 1
@@ -52,7 +58,8 @@ def next_legs(lifecycle: Lifecycle[S], state: S, event: Event, joined: Mapping[s
         legs[moved] = lifecycle.leg_transitions[legs[moved]][type(event.fact)]
     opened = next(iter(lifecycle.leg_transitions), None)
     if opened is not None:
-        legs |= {code: opened for code, role in joined.items() if role is Role.RECIPIENT}
+        asked = state.parties if type(event.fact) in lifecycle.asks_anew else joined
+        legs |= {code: opened for code, role in asked.items() if role is Role.RECIPIENT}
     return legs
 
 

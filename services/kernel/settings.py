@@ -29,6 +29,12 @@ class Settings(BaseSettings):
     audit_port: int = Field(default=8702, ge=0, le=65535)
     transfers_port: int = Field(default=8703, ge=0, le=65535)
     clocks_port: int = Field(default=8704, ge=0, le=65535)
+    notices_port: int = Field(default=8705, ge=0, le=65535)
+    letters_port: int = Field(default=8706, ge=0, le=65535)
+    leads_port: int = Field(default=8707, ge=0, le=65535)
+    coordination_port: int = Field(default=8708, ge=0, le=65535)
+    workorders_port: int = Field(default=8709, ge=0, le=65535)
+    annotations_port: int = Field(default=8710, ge=0, le=65535)
     delivery_url: str = "http://127.0.0.1:8701"
     audit_url: str = "http://127.0.0.1:8702"
     max_body: int = Field(default=1024 * 1024, ge=1024)
@@ -44,3 +50,11 @@ class Settings(BaseSettings):
     def port(self, service: str) -> int:
         """The port of a service's HTTP server."""
         return int(getattr(self, f"{service}_port"))
+
+    @classmethod
+    def ports(cls) -> dict[str, int]:
+        """The port of each service where nothing else is said."""
+        fields = {
+            name.removesuffix("_port"): field for name, field in cls.model_fields.items() if name.endswith("_port")
+        }
+        return {name: int(field.default) for name, field in fields.items()}

@@ -1,8 +1,10 @@
 """The rules of `contracts/clocks` name real facts and members, and make sense on the tables of their kinds."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from functools import cache
+from itertools import chain, pairwise, product
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,36 +12,16 @@ import pytest
 
 from contracts.clock_reference import page
 from contracts.counting import DAY, HOUR, Unit
-from contracts.rules import By, Rule, packaged
+from contracts.kinds import packaged as packaged_kinds
+from contracts.rules import By, Rule, Start, packaged
 from events.fact import Fact
 from events.registry import COMMON_KIND, facts, kind_of, kinds
-from services.kernel.kinds import lifecycles
-from services.kernel.lifecycle import UNOPENED, Lifecycle, Role, State
+from services.kernel.exchange import UNOPENED, Lifecycle, Role, State
+from services.kernel.kinds import every_lifecycle
 
 ROOT: Final = Path(__file__).parents[2]
 RULES: Final = list(chain.from_iterable(packaged().by_id.values()))
-TABLES: Final = {
-    kind: table for kind, table in lifecycles("transfers").items() if any(rule.kind == kind for rule in RULES)
-}
-
-# The facts of the kinds that have no facts of their own yet, by their short names.
-PLANNED: Final = {
-    "notice": "sent acknowledged not_ours followed_up closed",
-    "bulletin": "published read entry_withdrawn",
-    "publicity": "handed_over published refused objected upheld amended repaired withdrawn",
-    "letter": "issued receipted replied item_completed reviewed closed objected maintained revised revoked",
-    "lead": "opened receipted traced not_found refused filed evidence_shared result_reported closed",
-    "assist": "requested answered extended refused closed",
-    "coordination": "raised position_stated settled escalated designated",
-    "jointop": "proposed confirmed declined postponed cancelled held finding_assigned finding_answered minuted closed",
-    "demand": "posted claimed escalated assigned done confirmed reopened",
-    "undertaking": "listed progressed done reviewed meeting_held",
-    "supervision": "opened inspected rectified relapsed qualification_followed_up closed",
-    "workorder": "dispatched accepted sent_back redispatched upheld done verified reopened closed case_linked chased",
-    "annotation": "requested recorded refused release_requested rectification_certified determination_revoked released "
-    "release_refused",
-    "filing": "submitted commented corrected accepted",
-}
+TABLES: Final = {kind: table for kind, table in every_lifecycle().items() if kind != "tally"}
 
 CATALOGUE: Final = """
 RX-01 RX-02 RX-03 RX-04 RX-05 RX-06 RX-07 RX-08 RX-09 RX-10 RX-11 RX-12 RX-13 RX-14 RX-15 RX-16 RX-16-S RX-17
@@ -55,14 +37,21 @@ def of_kind(kind: str) -> dict[str, type[Fact]]:
     return {fact.name(): fact for type_, fact in facts().items() if kind_of(type_) in {kind, COMMON_KIND}}
 
 
-def known(kind: str) -> set[str]:
-    return set(of_kind(kind)) if kind in kinds() else set(PLANNED[kind].split())
-
-
 def formats(fact: type[Fact], member: str) -> set[str]:
     """`date` or `date-time`, as the schema has it."""
     schema: Mapping[str, Any] = fact.model_json_schema(mode="validation")["properties"][member]
     return {str(option.get("format")) for option in schema.get("anyOf", [schema]) if option.get("type") != "null"}
+
+
+def codes_of(fact: type[Fact], member: str) -> set[str]:
+    """The codes that a member may have; they must be such that clocks hear them."""
+    schema: Mapping[str, Any] = fact.model_json_schema(mode="validation")
+    option = schema["properties"][member]
+    options = option.get("anyOf", [*option.get("allOf", []), option])
+    named = [schema["$defs"][item["$ref"].rsplit("/", 1)[1]] if "$ref" in item else item for item in options]
+    codes = {code for item in named for code in [*item.get("enum", []), *([item["const"]] if "const" in item else [])]}
+    assert all(re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", code) for code in codes)
+    return codes
 
 
 def versions(rule: Rule) -> str:
@@ -75,12 +64,12 @@ def test_every_timer_of_the_law_stands_there() -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=versions)
 def test_a_rule_names_facts_of_its_kind(rule: Rule) -> None:
-    assert rule.kind in {*kinds(), *PLANNED}
+    assert rule.kind in kinds()
     named = {start.fact for start in rule.starts} | {*rule.stops, *rule.suspends, *rule.resumes}
-    assert named <= known(rule.kind)
+    assert named <= set(of_kind(rule.kind))
 
 
-@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.kind in kinds()], ids=versions)
+@pytest.mark.parametrize("rule", RULES, ids=versions)
 def test_a_rule_names_members_that_are_dates(rule: Rule) -> None:
     built = of_kind(rule.kind)
     for start in rule.starts:
@@ -89,6 +78,8 @@ def test_a_rule_names_members_that_are_dates(rule: Rule) -> None:
             assert formats(built[start.fact], start.member) <= {"date", "date-time"}
         if rule.agreed is not None:
             assert formats(built[start.fact], rule.agreed) == {"date"}
+        for member, codes in start.where.items():
+            assert {*codes} <= codes_of(built[start.fact], member)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=versions)
@@ -135,29 +126,16 @@ def test_the_reference_page_is_drawn_from_the_rules() -> None:
 
 # --- on the tables of the kinds that are built -----------------------------------------------------------------------
 
-# Nobody's clock runs there: no law gives a number, or the act may never come.
-WITHOUT: Final = {
-    "transfer": set[str](),
-    "referral": {
-        "handed_over",  # the investigation
-        "oversight_suggested",  # the procuratorate's, no number
-        "explained",  # the procuratorate's, no number
-        "filing_due",  # after reconsideration was successful; ordered by the procuratorate it is RX-18-15
-        "explanation_upheld",  # FX-03, RX-12: 及时
-        "case_withdrawn",
-        "not_prosecuted",
-    },
-}
-
 Running = frozenset[tuple[str, bool]]
 """Rule and whether it stands still."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """Where a walk through the tables has got to."""
+    """Where a walk through the tables has got to; with several addressees, one of them is looked at."""
 
     status: str
+    leg: str | None
     running: Running
 
 
@@ -165,12 +143,47 @@ def newest(kind: str) -> dict[str, Rule]:
     return {rule.id: rule for rule in RULES if rule.kind == kind and rule.valid_to is None}
 
 
-def after(lifecycle: Lifecycle[State], point: Point, fact: type[Fact], *, elsewhere: bool) -> Point:
-    """The point after a fact. `elsewhere`: whether the recipient is another agency from then on."""
-    rules, name = newest(lifecycle.kind), fact.name()
-    status = lifecycle.transitions[point.status][fact]
-    if lifecycle.ended(status):
-        return Point(status, frozenset())
+def whose(lifecycle: Lifecycle[State], point: Point) -> Role | None:
+    """Whose move it is."""
+    by_leg = lifecycle.leg_awaits.get(point.leg or "") if point.status in lifecycle.rollup else None
+    return by_leg or lifecycle.awaits[point.status]
+
+
+def said(rules: Iterable[Rule], fact: type[Fact]) -> Iterator[dict[str, str]]:
+    """Every way in which a fact can say what the conditions of rules ask for; empty where it says none of it."""
+    starts = [start for rule in rules for start in rule.starts if start.fact == fact.name()]
+    members = sorted({member for start in starts for member in start.where})
+    options = [sorted(said_of(fact, member, starts)) for member in members]
+    return (dict(zip(members, values, strict=True)) for values in product(*options))
+
+
+def said_of(fact: type[Fact], member: str, starts: Iterable[Start]) -> set[str]:
+    asked = {code for start in starts for code in start.where.get(member, ())}
+    others = not fact.model_fields[member].is_required() or codes_of(fact, member) - asked
+    return asked | ({""} if others else set[str]())
+
+
+def legal(lifecycle: Lifecycle[State], point: Point) -> Iterator[tuple[type[Fact], str, str | None]]:
+    """The facts that may follow, with the status and the leg that they lead to."""
+    first = next(iter(lifecycle.leg_transitions), None)
+    moving = {fact for row in lifecycle.leg_transitions.values() for fact in row}
+    for fact, target in lifecycle.transitions[point.status].items():
+        leg, status = point.leg, target
+        if lifecycle.rollup and (point.status == UNOPENED or fact in lifecycle.asks_anew):
+            leg = first
+        elif lifecycle.rollup and fact in moving:
+            row = lifecycle.leg_transitions[point.leg or ""]
+            if fact not in row:
+                continue
+            leg = row[fact]
+        if status in lifecycle.rollup and leg is not None:
+            status = lifecycle.rolled({"": leg})
+        yield fact, status, leg
+
+
+def clocks_after(kind: str, point: Point, fact: type[Fact], words: dict[str, str], *, elsewhere: bool) -> Running:
+    """The clocks after a fact. `elsewhere`: whether the recipient is another agency from then on."""
+    rules, name = newest(kind), fact.name()
     found = dict[str, bool]()
     for id_, still in point.running:
         rule = rules[id_]
@@ -178,33 +191,45 @@ def after(lifecycle: Lifecycle[State], point: Point, fact: type[Fact], *, elsewh
             continue
         found[id_] = (still or name in rule.suspends) and name not in rule.resumes
     for rule in rules.values():
-        if name in {start.fact for start in rule.starts}:
+        if any(start.fact == name and start.fits(words) for start in rule.starts):
             found.setdefault(rule.id, False)
-    return Point(status, frozenset(found.items()))
+    return frozenset(found.items())
 
 
-def walked(lifecycle: Lifecycle[State]) -> Iterator[Point]:
+def passes_on(lifecycle: Lifecycle[State], fact: type[Fact]) -> list[bool]:
+    """Whether the recipient is another one after a fact; both, where it may be either."""
+    if fact.name() == "designated" and "agency" in fact.model_fields:
+        return [True, False]
+    return [fact not in lifecycle.opening and "recipient" in fact.model_fields]
+
+
+@cache
+def walked(kind: str) -> frozenset[Point]:
     """Every point that can be reached."""
-    start = Point(UNOPENED, frozenset())
+    lifecycle = TABLES[kind]
+    start = Point(UNOPENED, None, frozenset())
     seen, todo = {start}, [start]
     while todo:
         point = todo.pop()
-        for fact in lifecycle.transitions[point.status]:
-            ways = {"forwarded": [True], "designated": [True, False]}.get(fact.name(), [False])
-            for elsewhere in ways:
-                following = after(lifecycle, point, fact, elsewhere=elsewhere)
-                if following not in seen:
-                    seen.add(following)
-                    todo.append(following)
-                    yield following
+        for fact, status, leg in legal(lifecycle, point):
+            for words in said(newest(kind).values(), fact):
+                for elsewhere in passes_on(lifecycle, fact):
+                    running = clocks_after(kind, point, fact, words, elsewhere=elsewhere)
+                    following = Point(status, leg, frozenset() if lifecycle.ended(status) else running)
+                    if following not in seen:
+                        seen.add(following)
+                        todo.append(following)
+    return frozenset(seen - {start})
 
 
-def reachable(lifecycle: Lifecycle[State], status: str) -> set[str]:
+def reachable(lifecycle: Lifecycle[State], origin: Point) -> set[str]:
     """The facts that can still come, by short name."""
-    seen, todo, names = {status}, [status], set[str]()
+    start = Point(origin.status, origin.leg, frozenset())
+    seen, todo, names = {start}, [start], set[str]()
     while todo:
-        for fact, following in lifecycle.transitions[todo.pop()].items():
+        for fact, status, leg in legal(lifecycle, todo.pop()):
             names.add(fact.name())
+            following = Point(status, leg, frozenset())
             if following not in seen:
                 seen.add(following)
                 todo.append(following)
@@ -215,8 +240,8 @@ def reachable(lifecycle: Lifecycle[State], status: str) -> set[str]:
 def test_every_clock_that_runs_can_be_stopped_by_whose_duty_it_is(kind: str) -> None:
     lifecycle, rules = TABLES[kind], newest(kind)
     speakers = {fact.name(): roles for fact, roles in lifecycle.speakers.items()}
-    for point in walked(lifecycle):
-        can_come = reachable(lifecycle, point.status)
+    for point in walked(kind):
+        can_come = reachable(lifecycle, point)
         for id_, still in point.running:
             rule = rules[id_]
             mine = {name for name in can_come & {*rule.stops} if rule.duty in speakers[name]}
@@ -226,20 +251,25 @@ def test_every_clock_that_runs_can_be_stopped_by_whose_duty_it_is(kind: str) -> 
 @pytest.mark.parametrize("kind", TABLES)
 def test_a_clock_runs_only_against_who_is_to_move(kind: str) -> None:
     lifecycle, rules = TABLES[kind], newest(kind)
-    for point in walked(lifecycle):
+    for point in walked(kind):
         for id_, still in point.running:
-            assert still or rules[id_].duty == lifecycle.awaits[point.status], (point, id_)
+            assert still or rules[id_].duty == whose(lifecycle, point), (point, id_)
 
 
 @pytest.mark.parametrize("kind", TABLES)
-def test_where_somebody_is_to_move_a_clock_runs(kind: str) -> None:
+def test_where_somebody_is_to_move_a_clock_runs_or_the_contract_says_why_not(kind: str) -> None:
     lifecycle = TABLES[kind]
-    without = {point.status for point in walked(lifecycle) if not any(not still for _, still in point.running)}
-    assert without - {status for status in without if lifecycle.ended(status)} == WITHOUT[kind]
+    moving = {point for point in walked(kind) if not lifecycle.ended(point.status) and whose(lifecycle, point)}
+    without = {point.status for point in moving if not any(not still for _, still in point.running)}
+    assert without == set(packaged_kinds().by_name[kind].unclocked)
 
 
 @pytest.mark.parametrize("kind", TABLES)
 def test_every_rule_that_starts_is_reached(kind: str) -> None:
-    lifecycle = TABLES[kind]
-    reached = {id_ for point in walked(lifecycle) for id_, _ in point.running}
+    reached = {id_ for point in walked(kind) for id_, _ in point.running}
     assert reached == {rule.id for rule in newest(kind).values() if rule.starts}
+
+
+@pytest.mark.parametrize("kind", [kind for kind, table in TABLES.items() if table.rollup])
+def test_a_clock_of_one_of_several_addressees_is_each_one_s_own(kind: str) -> None:
+    assert all(rule.each for rule in newest(kind).values() if rule.starts and rule.duty == str(Role.RECIPIENT))

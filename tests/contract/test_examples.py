@@ -10,11 +10,13 @@ from jsonschema import Draft202012Validator
 from contracts import schemas
 from contracts.codec import decode, verify_event
 from contracts.errors import InvalidEvent
+from contracts.problems import problems
 from events.registry import facts
 from tests.support.factory import EXAMPLES, TIME, sign, world
 
 VALID = sorted(EXAMPLES.glob("*/valid-*.json"))
 INVALID = sorted(EXAMPLES.glob("*/invalid-*.json"))
+REFUSED = sorted(EXAMPLES.glob("*/refused-*.json"))
 SCHEMAS = {name: Draft202012Validator(schema) for name, schema in schemas.generate().items()}
 ENVELOPE = SCHEMAS["cn.liandong.envelope.v1"]
 
@@ -36,12 +38,13 @@ def test_every_type_has_examples_of_both_sorts(type_: str) -> None:
 
 def test_every_file_is_an_example_of_a_type() -> None:
     assert {path.parent.name for path in EXAMPLES.glob("*/*")} == set(facts())
-    assert set(EXAMPLES.glob("*/*")) == {*VALID, *INVALID}
+    assert set(EXAMPLES.glob("*/*")) == {*VALID, *INVALID, *REFUSED}
 
 
-@pytest.mark.parametrize("path", VALID, ids=named)
+@pytest.mark.parametrize("path", [*VALID, *REFUSED], ids=named)
 def test_a_valid_example_passes_the_codec_and_the_golden_schema(path: Path) -> None:
-    document = sign(read(path))
+    read_ = read(path)
+    document = sign(read_.get("event", read_))
     event = decode(document)
     assert event.envelope.type == path.parent.name
     assert verify_event(document, world().agencies, TIME) == document["source"]
@@ -58,7 +61,13 @@ def test_an_invalid_example_fails_for_the_reason_it_states_and_no_other(path: Pa
     assert [(item.pointer, item.rule) for item in caught.value.violations] == [(stated["pointer"], stated["rule"])]
 
 
-@pytest.mark.parametrize("path", [*VALID, *INVALID], ids=named)
+@pytest.mark.parametrize("path", REFUSED, ids=named)
+def test_an_example_that_a_registrar_refuses_says_why(path: Path) -> None:
+    assert read(path).keys() == {"why", "code", "event"}
+    assert read(path)["code"] in problems()
+
+
+@pytest.mark.parametrize("path", [*VALID, *INVALID, *REFUSED], ids=named)
 def test_an_example_is_unsigned(path: Path) -> None:
     document = read(path)
     event = document.get("event", document)

@@ -187,7 +187,7 @@ async def test_the_gateway_passes_requests_to_its_own_services_only(table: Table
     port = server.sockets[0].getsockname()[1]
     async with server:
         for target in (f"http://127.0.0.1:{port}/v1/inbox", "/v1/inbox/../../readyz"):
-            reader, writer = await asyncio.open_connection("127.0.0.1", table.stack.ports.gateway)
+            reader, writer = await asyncio.open_connection("127.0.0.1", table.stack.ports["gateway"])
             writer.write(f"GET {target} HTTP/1.1\r\nHost: bus\r\nConnection: close\r\n\r\n".encode())
             head = (await asyncio.wait_for(reader.read(), 10)).split(b"\r\n")[0]
             writer.close()

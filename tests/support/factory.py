@@ -68,8 +68,10 @@ def new_exchange() -> str:
 @cache
 def _example(name: str, variant: str | None) -> bytes:
     folder = EXAMPLES / f"{PREFIX}.{name}.v1"
-    path = folder / f"valid-{variant}.json" if variant else min(folder.glob("valid-*.json"))
-    return path.read_bytes()
+    refused = folder / f"refused-{variant}.json"
+    if refused.exists():
+        return canonical(json.loads(refused.read_bytes())["event"])
+    return (folder / f"valid-{variant}.json" if variant else min(folder.glob("valid-*.json"))).read_bytes()
 
 
 def example(name: str, variant: str | None = None) -> Document:

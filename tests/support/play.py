@@ -15,12 +15,13 @@ from typing import Any
 from contracts.canonical import Document, timestamp
 from contracts.clocks import Clock, Entry, History, running
 from contracts.codec import Event, decode
+from contracts.kinds import packaged
 from contracts.library import Contracts
 from contracts.records import Record, Standing
 from events.fact import PREFIX, Fact
 from events.registry import facts, kind_of
-from services.kernel.exchange import UNOPENED, Context, Lifecycle, Registration, Rejection, Role, State
-from services.kernel.kinds import every_lifecycle
+from services.kernel.exchange import Context, Lifecycle, Registration, Rejection, Role, State
+from services.kernel.kinds import lifecycles
 from services.kernel.lifecycle import COMMON, decide, fold, standing
 from tests.support.factory import BUS, CASE, TIME, event, example, fact, new_exchange, variants, world
 
@@ -35,7 +36,7 @@ class Play:
 
     def __init__(self, kind: str, *, contracts: Contracts | None = None, at: datetime = TIME) -> None:
         self.kind = kind
-        self.lifecycle: Lifecycle[State] = every_lifecycle()[kind]
+        self.lifecycle: Lifecycle[State] = lifecycles(packaged().by_name[kind].registrar)[kind]
         known = contracts or world()
         self.context = Context(known, BUS, at)
         self.state = self.lifecycle.new(new_exchange())
@@ -170,17 +171,23 @@ def everybody(kind: str) -> tuple[str, ...]:
 @cache
 def reached(kind: str) -> dict[str, Play]:
     """Every status that can be reached with the example facts, and an exchange that went the shortest way there."""
-    found = {UNOPENED: Play(kind)}
-    waiting = deque(found.values())
-    seen = {_place(play) for play in waiting}
-    while waiting:
-        before = waiting.popleft()
-        for play in _tried(before):
-            if _place(play) not in seen:
-                seen.add(_place(play))
-                found.setdefault(play.state.status, play)
-                waiting.append(play)
+    found: dict[str, Play] = {}
+    for play in explored(kind):
+        found.setdefault(play.state.status, play)
     return found
+
+
+@cache
+def explored(kind: str) -> tuple[Play, ...]:
+    """An exchange for every status and standing of its legs that the example facts lead to, the shortest first."""
+    found = {_place(play): play for play in [Play(kind)]}
+    waiting = deque(found.values())
+    while waiting:
+        for play in _tried(waiting.popleft()):
+            if _place(play) not in found:
+                found[_place(play)] = play
+                waiting.append(play)
+    return tuple(found.values())
 
 
 def _place(play: Play) -> tuple[object, ...]:
@@ -193,14 +200,15 @@ def _tried(before: Play) -> Iterator[Play]:
     table = before.lifecycle.transitions[before.state.status]
     own = [f"{before.kind}.{item.name()}" for item in table]
     for name in (*own, "common.withdrawal_requested", "common.withdrawn"):
-        for source, leg in _attempts(before, name):
+        for source, leg in attempts(before, name):
             for variant in variants(name):
                 play = before.fork()
                 if isinstance(play.when(source, name, variant, by={"leg": leg}), Registration):
                     yield play
 
 
-def _attempts(before: Play, name: str) -> Iterator[tuple[str, str | None]]:
+def attempts(before: Play, name: str) -> Iterator[tuple[str, str | None]]:
+    """By whom a fact may be stated, and about which leg, as far as the tables say."""
     for role in sorted(before.speakers(name)):
         for source in before.actors(role):
             yield source, None

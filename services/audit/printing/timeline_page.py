@@ -15,7 +15,7 @@ from contracts.canonical import Document
 from services.audit.printing.drawing import drawing, key, named_clocks
 from services.audit.printing.markup import Child, element
 from services.audit.printing.sheet import bar, document, pair, section, shares, table
-from services.audit.printing.views import Clock, Delay, Entry, Exchange, Member, Share, Statement, Timeline
+from services.audit.printing.views import Clock, Delay, End, Entry, Exchange, Member, Share, Statement, Timeline
 from services.audit.printing.wording import NOTES, TERMS, Language, Wording, deadline, moment
 
 
@@ -59,7 +59,7 @@ def _heading(timeline: Timeline, made: str, wording: Wording) -> Element:
         element("h1", wording.say("case_timeline" if timeline.of_case else "timeline")),
         element("p.kind", wording.one("、", ", ").join(kinds)),
         element("p.quiet.made", made),
-        element("dl", about, _parties(timeline, wording)),
+        element("dl", about, _parties(timeline, wording), _links(timeline, wording)),
         _exchanges(timeline, wording) if timeline.of_case else None,
     )
 
@@ -80,6 +80,19 @@ def _exchanges(timeline: Timeline, wording: Wording) -> Element:
     return element("div.standing", table(heads, rows, ("39%", "20%", "25%", "16%")))
 
 
+def _links(timeline: Timeline, wording: Wording) -> list[Element]:
+    """What the exchanges are to each other, and to some elsewhere."""
+    lines = [
+        element("p", f"{_end(link.origin, wording)} {wording.relation(link.relation)} {_end(link.to, wording)}")
+        for link in timeline.links
+    ]
+    return pair(wording.say("links"), lines) if lines else []
+
+
+def _end(end: End, wording: Wording) -> str:
+    return f"{wording.kind(end.kind)} {end.exchange[-12:]}" + (f"#{end.sequence}" if end.sequence else "")
+
+
 def _parties(timeline: Timeline, wording: Wording) -> list[Element]:
     """The parties with all roles that they have."""
     found: dict[str, tuple[Member, dict[str, None]]] = {}
@@ -95,7 +108,8 @@ def _parties(timeline: Timeline, wording: Wording) -> list[Element]:
 
 def _status(exchange: Exchange, wording: Wording) -> str:
     over = wording.say("ended" if exchange.ended else "open")
-    return wording.one(f"{wording.status(exchange.status)}({over})", f"{wording.status(exchange.status)} ({over})")
+    status = wording.status(exchange.kind, exchange.status)
+    return wording.one(f"{status}({over})", f"{status} ({over})")
 
 
 def _standing(exchange: Exchange, wording: Wording) -> list[Element]:
@@ -173,7 +187,7 @@ def _fact(number: int, entry: Entry, kind: str | None, wording: Wording) -> Elem
         ),
         element(
             "td",
-            wording.status(said.status),
+            wording.status(entry.kind, said.status),
             element("p.quiet", wording.say("next", who=wording.names(said.moves))) if said.moves else None,
         ),
     )

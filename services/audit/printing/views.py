@@ -180,6 +180,24 @@ class Exchange(_View):
         return found
 
 
+class End(_View):
+    """An exchange at one end of a link; case and status where the reader may know them."""
+
+    kind: str
+    exchange: str
+    sequence: int | None = None
+    case: str | None = None
+    status: str | None = None
+
+
+class Link(_View):
+    """What an exchange is to another, as a fact of the first states it."""
+
+    relation: str
+    origin: End = Field(alias="from")
+    to: End
+
+
 class Timeline(_View):
     """The timeline of an exchange, or of a case with its exchanges (`of_case`); entries in the document's order."""
 
@@ -187,6 +205,7 @@ class Timeline(_View):
     of_case: bool
     exchanges: tuple[Exchange, ...]
     entries: tuple[Entry, ...]
+    links: tuple[Link, ...] = ()
     delay: Delay | None = None
 
     @property

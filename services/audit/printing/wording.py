@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Final, Literal, TypeAlias
 
 from contracts.calendar import SHANGHAI
+from contracts.kinds import packaged
+from services.audit.links import RELATIONS
 from services.audit.printing.views import Agency
 
 Language: TypeAlias = Literal["zh", "en"]
@@ -24,6 +26,7 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "open": ("办理中", "open"),
     "period": ("起止", "Period"),
     "parties": ("参与单位", "Parties"),
+    "links": ("关联", "Links"),
     "made_by": ("由{bus}依登记事实生成, 截至 {at}", "made from registered facts by {bus}, as of {at}"),
     "drawing": ("时间线图", "Drawing"),
     "facts": ("登记事实", "Facts"),
@@ -179,62 +182,6 @@ TERMS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """What the terms of NOTES are called"""
 
-STATUSES: Final[Mapping[str, str]] = {
-    "accepted": "已受理",
-    "addressed": "待签收",
-    "approved": "已批准",
-    "case_withdrawn": "已撤销案件",
-    "concluded": "已告知处理结果",
-    "decided": "已作出处理决定",
-    "declined": "不予立案",
-    "designated": "已指定管辖",
-    "designated_back": "已指定移送单位管辖",
-    "disputed": "管辖争议中",
-    "explained": "已说明理由",
-    "explanation_awaited": "待说明理由",
-    "explanation_upheld": "不立案理由成立",
-    "filed": "已立案",
-    "filing_due": "应当立案",
-    "handed_over": "物品已移交",
-    "not_approved": "未批准",
-    "not_filed": "不予立案",
-    "not_prosecuted": "不起诉",
-    "oversight_suggested": "已建议立案监督",
-    "penalised": "已作治安处罚",
-    "receipted": "已签收",
-    "reconsideration_upheld": "复议维持",
-    "reconsidering": "复议中",
-    "reported": "已报告",
-    "returned": "已退回",
-    "sent": "已移送",
-    "stated": "已报",
-    "supplement_awaited": "待补正",
-    "supplement_awaited_in_work": "受理后待补正",
-    "taken_back": "已收回",
-    "unopened": "未发起",
-    "withdrawn": "已撤回",
-}
-
-KINDS: Final[Mapping[str, tuple[str, str]]] = {
-    "annotation": ("不动产注记", "Annotation in the land register"),
-    "assist": ("行政协助", "Administrative assistance"),
-    "bulletin": ("情况通报", "Bulletin"),
-    "coordination": ("行政协调", "Coordination of duties"),
-    "demand": ("街镇提需求、部门认领", "Demand of a subdistrict"),
-    "filing": ("重大案件备案、审核", "Filing of a grave case"),
-    "jointop": ("联合执法", "Joint operation"),
-    "lead": ("协查、溯源", "Lead across districts"),
-    "letter": ("执法建议书", "Letter of advice"),
-    "notice": ("双向告知", "Notice"),
-    "publicity": ("双公示", "Publicity of a penalty"),
-    "referral": ("涉嫌犯罪案件移送", "Referral of a suspected crime"),
-    "supervision": ("罚后监管", "Supervision after a penalty"),
-    "tally": ("日报对账", "Daily tally"),
-    "transfer": ("案件移送", "Transfer of a case"),
-    "undertaking": ("共同行动事项", "Joint undertaking"),
-    "workorder": ("派单", "Work order"),
-}
-
 CAUSES: Final[Mapping[str, tuple[str, str]]] = {
     "preparation": ("移送前准备", "preparation"),
     "transport": ("传输", "transport"),
@@ -249,11 +196,11 @@ CAUSES: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 ROLES: Final[Mapping[str, tuple[str, str]]] = {
-    "sender": ("移送单位", "sender"),
+    "sender": ("发起单位", "sender"),
     "recipient": ("接收单位", "recipient"),
     "copied": ("抄送单位", "copied"),
     "supervisor": ("监督单位", "supervisor"),
-    "arbiter": ("指定管辖机关", "arbiter"),
+    "arbiter": ("裁定机关", "arbiter"),
     "former": ("已转出单位", "former recipient"),
     "bus": ("总线", "the bus"),
 }
@@ -281,13 +228,19 @@ class Wording:
         """The names of agencies."""
         return self.one("、", ", ").join(map(self.name, agencies))
 
-    def status(self, code: str) -> str:
-        """A status; one that has no words here yet is shown by its code."""
-        return self.one(STATUSES.get(code, code), code.replace("_", " "))
+    def status(self, kind: str, code: str) -> str:
+        """A status of a kind; by its code where no contract has words for it."""
+        contract = packaged().by_name.get(kind)
+        return self.one(contract.statuses.get(code, code) if contract else code, code.replace("_", " "))
 
     def kind(self, code: str) -> str:
-        """A kind of exchange; by its code where it has no words here yet."""
-        return self.one(*KINDS.get(code, (code, code.replace("_", " "))))
+        """A kind of exchange; by its code where there is no contract of it."""
+        contract = packaged().by_name.get(code)
+        return self.one(contract.title_zh, contract.title_en) if contract else code
+
+    def relation(self, code: str) -> str:
+        """What an exchange is to another; by its code where it has no words here yet."""
+        return self.one(*RELATIONS.get(code, (code, code)))
 
     def cause(self, code: str) -> str:
         """A cause of delay; by its code where it has no words here yet."""

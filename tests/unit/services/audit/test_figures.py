@@ -245,9 +245,9 @@ def test_the_last_rating_of_one_agency_by_another_counts() -> None:
 
 def test_the_items_of_a_reply_are_counted_by_what_became_of_them() -> None:
     (record,) = told("transfer", SENT)
-    items = [{"adoption": name} for name in ("adopted", "adopted", "partly", "not")]
+    answers = [{"adoption": name} for name in ("adopted", "adopted", "partly", "not_adopted")]
     reply = record.model_copy(
-        update={"event": {**record.event, "type": "cn.liandong.letter.replied.v1", "data": {"items": items}}}
+        update={"event": {**record.event, "type": "cn.liandong.letter.replied.v1", "data": {"answers": answers}}}
     )
     (found,) = counted([reply]).replies
     assert (found.agency, found.adopted, found.partly, found.not_adopted) == (MINHANG, 2, 1, 1)

@@ -216,8 +216,8 @@ def test_nothing_to_measure_has_no_light() -> None:
 
 def test_the_letters_of_an_agency_are_counted_by_what_became_of_their_items() -> None:
     (record,) = told("transfer", SENT)
-    items = [{"adoption": name} for name in ("adopted", "partly", "not", "not")]
-    reply = {**record.event, "type": "cn.liandong.letter.replied.v1", "data": {"items": items}}
+    answers = [{"adoption": name} for name in ("adopted", "partly", "not_adopted", "not_adopted")]
+    reply = {**record.event, "type": "cn.liandong.letter.replied.v1", "data": {"answers": answers}}
     found = document(counted([record.model_copy(update={"event": reply})]))
     assert block(found, MINHANG)["letters"] == {"adopted": 1, "partly": 1, "not_adopted": 2}
 

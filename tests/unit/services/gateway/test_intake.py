@@ -9,8 +9,8 @@ import pytest
 from contracts.agreements import collect
 from contracts.codec import content_digest
 from contracts.errors import ContractError, InvalidEvent, NoAgreement, SignatureError
-from contracts.library import Contracts
 from contracts.kinds import Kinds
+from contracts.library import Contracts
 from contracts.topics import Topics
 from events import common
 from services.gateway.intake import Submission, check

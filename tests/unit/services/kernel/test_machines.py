@@ -157,8 +157,12 @@ class TallyWalk(Walk):
 OWN: dict[str, type[Walk]] = {"transfer": TransferWalk, "referral": ReferralWalk, "tally": TallyWalk}
 """Walks of kinds of which more must hold."""
 
+
+def _walk(kind: str) -> type[Walk]:
+    return type(f"{kind.capitalize()}Walk", (Walk,), {"kind": kind})
+
+
 for _kind in every_lifecycle():
-    _walk = OWN.get(_kind) or type(f"{_kind.capitalize()}Walk", (Walk,), {"kind": _kind})
-    _case = _walk.TestCase
+    _case = (OWN.get(_kind) or _walk(_kind)).TestCase
     _case.settings = WALK
     globals()[f"Test{_kind.capitalize()}"] = _case

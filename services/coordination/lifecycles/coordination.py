@@ -1,0 +1,141 @@
+"""行政协调: the rules by which agencies settle who does what. Everybody sees what everybody says."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from contracts.codec import Event
+from contracts.records import Phase
+from events.coordination import Agreed, Designated, Duty, Escalated, PositionStated, Raised, Settled
+from events.fact import Fact
+from services.kernel.exchange import Context, Lifecycle, Rejection, Role, State, addressees, plain
+
+
+class Status(StrEnum):
+    """Where a coordination stands."""
+
+    UNOPENED = "unopened"
+    RAISED = "raised"  # 已提请, 待各方表态
+    POSITIONS_STATED = "positions_stated"  # 各方均已表态, 协商中
+    AGREED = "agreed"  # 各方均同意, 待形成纪要
+    SETTLED = "settled"  # 已达成一致
+    ESCALATED = "escalated"  # 已提请上级
+    DESIGNATED = "designated"  # 已指定
+    WITHDRAWN = "withdrawn"  # 已撤回
+
+
+class Leg(StrEnum):
+    """What an addressee has said."""
+
+    ADDRESSED = "addressed"  # 待表态
+    STATED = "stated"  # 已表明意见
+    AGREED = "agreed"  # 已同意
+
+
+TRANSITIONS: Final[Mapping[str, Mapping[type[Fact], str]]] = {
+    Status.UNOPENED: {Raised: Status.RAISED},
+    Status.RAISED: {PositionStated: Status.RAISED, Agreed: Status.RAISED, Escalated: Status.ESCALATED},
+    Status.POSITIONS_STATED: {
+        PositionStated: Status.POSITIONS_STATED,
+        Agreed: Status.POSITIONS_STATED,
+        Escalated: Status.ESCALATED,
+    },
+    Status.AGREED: {Settled: Status.SETTLED, PositionStated: Status.AGREED},
+    Status.SETTLED: {},
+    # The superior hears also who has been silent so far.
+    Status.ESCALATED: {PositionStated: Status.ESCALATED, Designated: Status.DESIGNATED},
+    Status.DESIGNATED: {},
+    Status.WITHDRAWN: {},
+}
+
+LEG_TRANSITIONS: Final[Mapping[str, Mapping[type[Fact], str]]] = {
+    Leg.ADDRESSED: {PositionStated: Leg.STATED, Agreed: Leg.AGREED},
+    Leg.STATED: {PositionStated: Leg.STATED, Agreed: Leg.AGREED},
+    Leg.AGREED: {PositionStated: Leg.STATED},
+}
+
+ROLLUP: Final[Mapping[str, frozenset[str]]] = {
+    Status.AGREED: frozenset({Leg.AGREED}),
+    Status.POSITIONS_STATED: frozenset({Leg.STATED, Leg.AGREED}),
+    Status.RAISED: frozenset(Leg),
+}
+
+LEG_AWAITS: Final[Mapping[str, Role | None]] = {Leg.ADDRESSED: Role.RECIPIENT, Leg.STATED: None, Leg.AGREED: None}
+
+_SENDER: Final = frozenset({Role.SENDER})
+_RECIPIENT: Final = frozenset({Role.RECIPIENT})
+_ARBITER: Final = frozenset({Role.ARBITER})
+
+SPEAKERS: Final[Mapping[type[Fact], frozenset[Role]]] = {
+    Raised: _SENDER,
+    PositionStated: _RECIPIENT,
+    Agreed: _RECIPIENT,
+    Settled: _SENDER,
+    Escalated: _SENDER | _RECIPIENT,
+    Designated: _ARBITER,
+}
+
+AWAITS: Final[Mapping[str, Role | None]] = {
+    Status.UNOPENED: None,
+    Status.RAISED: Role.RECIPIENT,
+    Status.POSITIONS_STATED: Role.SENDER,
+    Status.AGREED: Role.SENDER,
+    Status.SETTLED: None,
+    Status.ESCALATED: Role.ARBITER,
+    Status.DESIGNATED: None,
+    Status.WITHDRAWN: None,
+}
+
+PHASES: Final[Mapping[str, Phase]] = {
+    Status.RAISED: Phase.COUNTERPART,
+    Status.POSITIONS_STATED: Phase.PROCESSING,
+    Status.AGREED: Phase.PROCESSING,
+    Status.ESCALATED: Phase.COUNTERPART,
+}
+
+# Stating a view binds nobody, so it is no acceptance.
+UNACCEPTED: Final = frozenset({Status.RAISED, Status.POSITIONS_STATED})
+
+
+def _join(state: State, event: Event) -> Mapping[str, Role]:
+    match event.fact:
+        case Escalated(arbiter=arbiter):
+            return {arbiter: Role.ARBITER}
+        case _:
+            return addressees(state, event)
+
+
+def _guard(state: State, event: Event, _context: Context) -> Rejection | None:
+    match event.fact:
+        case Settled(duties=duties) | Designated(duties=duties):
+            return _for_those_who_were_heard(state, duties)
+        case _:
+            return None
+
+
+def _for_those_who_were_heard(state: State, duties: tuple[Duty, ...]) -> Rejection | None:
+    """Nobody is given a duty who had no say."""
+    heard = {*state.having(Role.SENDER), *state.having(Role.RECIPIENT)}
+    outside = sorted({item.agency for item in duties} - heard)
+    if not outside:
+        return None
+    detail = f"{', '.join(outside)} is neither the one who raised the question nor an addressee"
+    return Rejection("duty-outside", detail, {"outside": [*outside], "heard": [*sorted(heard)]})
+
+
+LIFECYCLE: Final = Lifecycle(
+    kind="coordination",
+    new=plain("coordination"),
+    transitions=TRANSITIONS,
+    leg_transitions=LEG_TRANSITIONS,
+    rollup=ROLLUP,
+    leg_awaits=LEG_AWAITS,
+    speakers=SPEAKERS,
+    awaits=AWAITS,
+    phases=PHASES,
+    unaccepted=UNACCEPTED,
+    # Views may cross; what builds on them may not.
+    stale_refused=frozenset(SPEAKERS) - {Raised, PositionStated},
+    join=_join,
+    guard=_guard,
+)

@@ -1,0 +1,1 @@
+"""The registrar of leads 协查, 溯源."""

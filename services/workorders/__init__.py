@@ -1,0 +1,1 @@
+"""The registrar of work orders 派单."""

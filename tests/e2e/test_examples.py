@@ -1,0 +1,158 @@
+"""Every example of `contracts/examples` on a real bus: the valid are registered, the invalid refused as they state."""
+
+import json
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from connectors.http.client import AgencyClient, new_event, new_id
+from contracts.canonical import Document
+from contracts.codec import sign_event
+from contracts.signatures import SigningKey
+from events.fact import PREFIX, Fact
+from events.registry import COMMON_KIND, kind_of, kinds
+from services.cli.agencies import agency_key, new_agency
+from services.cli.stack import TOGETHER, Stack
+from services.kernel.exchange import Registration
+from tests.support.factory import BUS, CASE, EXAMPLES, TIME, fact
+from tests.support.play import Play, attempts, explored
+
+VALID = sorted([*EXAMPLES.glob("*/valid-*.json"), *EXAMPLES.glob("*/refused-*.json")])
+INVALID = sorted(EXAMPLES.glob("*/invalid-*.json"))
+NOW = TIME + timedelta(hours=1)
+
+ABOUT_CLOCKS = ("clock_warned", "clock_expired", "clock_recomputed", "clock_expiry_annulled")
+UNTRUE = {f"{PREFIX}.{COMMON_KIND}.{name}.v1" for name in ABOUT_CLOCKS}
+"""The bus's own words about clocks: the examples are not true of an exchange here, and the registrar says so.
+
+That the true ones are registered is seen wherever a clock runs out (`tests/integration/test_clocks.py`).
+"""
+
+ANSWERS = {
+    "common.withdrawal_refused": "common.withdrawal_requested",
+    "common.extension_granted": "common.extension_requested",
+    "common.extension_refused": "common.extension_requested",
+    "common.correction_withdrawn": "common.corrected",
+}
+
+Move: TypeAlias = tuple[str, str, Fact, str | None]
+"""Kind, source, fact, leg."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """An example as the last move of an exchange, and the code with which it is refused, if it is."""
+
+    name: str
+    moves: tuple[Move, ...]
+    code: str | None
+
+
+@cache
+def cases() -> tuple[Case, ...]:
+    return tuple(map(case, VALID))
+
+
+def case(path: Path) -> Case:
+    """The shortest exchange of the examples in which this one may be stated, or is refused with the code it names."""
+    type_, (_, _, variant) = path.parent.name, path.stem.partition("-")
+    kind, name = kind_of(type_), f"{kind_of(type_)}.{type_.split('.')[3]}"
+    read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    code = "clock-disproved" if type_ in UNTRUE else read.get("code")
+    of_kinds = [read["kind"], *kinds()] if kind == COMMON_KIND else [kind]
+    for of in dict.fromkeys(of_kinds):
+        for before, source, leg in everywhere(of, name):
+            answer = before.fork().when(source, name, variant, by={"leg": leg})
+            if (None if isinstance(answer, Registration) else answer.code) == code:
+                return Case(f"{type_}/{path.stem}", (*told(before), (of, source, fact(name, variant), leg)), code)
+    raise AssertionError(f"{path}: no exchange of the examples takes it")
+
+
+def everywhere(kind: str, name: str) -> Iterator[tuple[Play, str, str | None]]:
+    """Wherever a fact may be tried; an answer to a fact of every kind also after that fact."""
+    for reached in explored(kind):
+        for before in [reached, *asked(reached, name)]:
+            for source, leg in attempts(before, name):
+                yield before, source, leg
+
+
+def asked(play: Play, name: str) -> Iterator[Play]:
+    if name not in ANSWERS or play.lifecycle.ended(play.state.status) or not play.log:
+        return
+    for source, leg in attempts(play, ANSWERS[name]):
+        after = play.fork()
+        if isinstance(after.when(source, ANSWERS[name], by={"leg": leg}), Registration):
+            yield after
+
+
+def told(play: Play) -> Iterator[Move]:
+    return ((play.kind, event.envelope.source, event.fact, event.envelope.leg) for event, _ in play.log)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A gateway and all registrars, at the time of the examples."""
+    with Stack(tmp_path_factory.mktemp("examples"), services=TOGETHER[:2], legal_time=NOW) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def keys(stack: Stack) -> dict[str, SigningKey]:
+    """A key of everybody who states something."""
+    found = {BUS: agency_key(BUS, stack.keys)}
+    invalid = {str(json.loads(path.read_text(encoding="utf-8"))["event"]["source"]) for path in INVALID}
+    for code in sorted({source for item in cases() for _, source, _, _ in item.moves} | invalid):
+        found.setdefault(code, new_agency(code, stack.keys, stack.contracts) if code != BUS else found[BUS])
+    return found
+
+
+@pytest.fixture
+async def client(stack: Stack, keys: dict[str, SigningKey]) -> AsyncIterator[AgencyClient]:
+    async with AgencyClient(stack.url, keys[BUS], stack.bus) as client:
+        yield client
+
+
+async def test_every_valid_example_is_registered(client: AgencyClient, keys: dict[str, SigningKey]) -> None:
+    exchanges = {item.name: new_id() for item in cases()}
+    wrong: list[str] = []
+    for step in range(max(len(item.moves) for item in cases())):
+        playing = [item for item in cases() if len(item.moves) > step]
+        events = [move(keys, item.moves[step], exchanges[item.name], opens=step == 0) for item in playing]
+        answers = (await client.submit_batch(events, wait=60)).json
+        assert [answer["id"] for answer in answers] == [event["id"] for event in events]
+        for item, answer in zip(playing, answers, strict=True):
+            last = step == len(item.moves) - 1
+            expected = 409 if last and item.code else 201
+            if answer["status"] != expected or (expected == 409 and answer["body"]["rejection"]["code"] != item.code):
+                wrong.append(f"{item.name}, step {step + 1}: {answer['status']} {answer['body']}")
+    assert wrong == []
+
+
+def move(keys: dict[str, SigningKey], given: Move, exchange: str, *, opens: bool) -> Document:
+    kind, source, stated, leg = given
+    thread = {"case": CASE, "home": BUS} if opens else {}
+    return new_event(keys[source], stated, exchange=exchange, kind=kind, leg=leg, time=TIME, **thread)
+
+
+async def test_every_invalid_example_is_refused_for_the_reason_it_states(
+    client: AgencyClient, keys: dict[str, SigningKey]
+) -> None:
+    wrong: list[str] = []
+    for path in INVALID:
+        example = json.loads(path.read_text(encoding="utf-8"))
+        event: dict[str, Any] = {**example["event"], "id": new_id(), "exchange": new_id()}
+        answer = await client.submit(sign_event(event, keys[event["source"]], salt))
+        found = [(item["pointer"], item["rule"]) for item in answer.json.get("errors", [])]
+        if answer.status != 422 or found != [(example["pointer"], example["rule"])]:
+            wrong.append(f"{path.parent.name}/{path.stem}: {answer.status} {answer.json}")
+    assert wrong == []
+
+
+def salt() -> str:
+    return secrets.token_urlsafe(16)
