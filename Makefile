@@ -12,7 +12,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check static format lock clean
+.PHONY: help demo test check static format generate lock clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 10
@@ -36,6 +36,15 @@ static: $(STAMP) ## style, types and architecture only
 format: $(STAMP) ## put the style right
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+generate: $(STAMP) ## schemas, reference pages and the README's table, drawn afresh from code and contracts
+	@$(BIN)/python -m contracts.schemas --write
+	@$(BIN)/python -m services.kernel.reference docs/reference
+	@$(BIN)/python -m contracts.clock_reference docs/reference/clocks.md
+	@$(BIN)/python -m contracts.registry_reference docs/reference/agencies.md
+	@$(BIN)/python -m contracts.crosswalk_reference docs/reference/crosswalk.md
+	@$(BIN)/python -m contracts.seeds docs/reference/seeds.md
+	@$(BIN)/python -m contracts.hops README.md README.zh-CN.md
 
 lock: $(STAMP) ## resolve all versions afresh: requirements.lock and Kafka's jars.lock
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade --quiet \

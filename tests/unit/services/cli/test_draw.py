@@ -73,14 +73,22 @@ def test_what_looks_like_the_name_of_an_emoji_is_text(capsys: pytest.CaptureFixt
 
 # --- the pages of a case
 
+LINK = {
+    "relation": "grew_from",
+    "relation_zh": "由其产生",
+    "from": {"kind": "referral", "exchange": "b", "sequence": 1, "case": "c", "status": "sent"},
+    "to": {"kind": "transfer", "exchange": "a", "sequence": None, "case": "c", "status": "filed"},
+}
+
 
 def test_pages_of_a_case_make_one_document() -> None:
     whole = case([referral(), transfer()])
     pages = [
-        {**case([told]), "more": more, "cursor": "x" if more else None}
+        # A link between exchanges of two pages stands on both.
+        {**case([told]), "links": [LINK], "more": more, "cursor": "x" if more else None}
         for told, more in zip((referral(), transfer()), (True, False), strict=True)
     ]
-    assert merged(pages) == {**whole, "more": False, "cursor": None}
+    assert merged(pages) == {**whole, "links": [LINK], "more": False, "cursor": None}
 
 
 def test_the_one_page_of_an_exchange_stays_as_it_is() -> None:
