@@ -4,7 +4,7 @@ A working day has two hours at which things happen. Each is a slot; slots are nu
 days later" is a sum. That the hours are few keeps the days few on which a bus has to stand still.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from random import Random
@@ -18,7 +18,6 @@ HOURS: Final = (time(9, 30), time(15))
 """When things happen, Shanghai time."""
 DAY: Final = len(HOURS)
 """Slots of a working day."""
-WEEK: Final = 5 * DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,30 +65,37 @@ class Slots:
 
 @dataclass(slots=True)
 class Diary:
-    """The steps that are planned so far. `rng`: where everything that is invented comes from."""
+    """The steps that are planned so far. `rng`: where everything that is invented comes from.
+
+    inname: in whose name an agency acts, where it is another's.
+    """
 
     slots: Slots
     rng: Random
-    names: Mapping[str, str]
+    inname: Mapping[str, str]
     steps: list[Step] = field(default_factory=list)
 
     def open(
-        self, slot: int, agency: str, kind: str, fact: Fact, *, case: str, exchange: str | None = None
+        self, slot: int, agency: str, kind: str, make: Callable[[datetime], Fact], *, case: str, exchange: str = ""
     ) -> "Thread":
-        """Open an exchange."""
-        thread = Thread(self, kind, exchange or self.id(slot))
-        thread.write(slot, agency, fact, case=case)
+        """Open an exchange. Raises IndexError for a slot after the period."""
+        thread = Thread(self, kind, exchange or self.id(self.slots[slot]))
+        thread.write(self.slots[slot], agency, make, case=case)
         return thread
 
-    def id(self, slot: int) -> str:
-        """A UUIDv7 of that instant, of random bits from the seed."""
-        millis = int(self.slots[slot].timestamp() * 1000)
+    def id(self, at: datetime) -> str:
+        """A UUIDv7 of an instant, with random bits from the seed."""
+        millis = int(at.timestamp() * 1000)
         low = 0b10 << 62 | self.rng.getrandbits(62)
         return str(UUID(int=millis << 80 | 7 << 76 | self.rng.getrandbits(12) << 64 | low))
 
-    def later(self, slot: int, least: int, most: int) -> int:
-        """A slot at least and at most so many after this one."""
-        return slot + self.rng.randint(least, most)
+    def some(self, count: int, weights: Sequence[int], last: int) -> list[int]:
+        """So many slots up to `last`, in order, by the weights of all slots."""
+        return sorted(self.rng.choices(range(last + 1), weights[: last + 1], k=count))
+
+    def spread(self, count: int, first: int, last: int) -> list[int]:
+        """So many slots, evenly over a stretch, none of them twice in a row where there is room."""
+        return [first + (last - first) * number // max(count - 1, 1) for number in range(count)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +106,22 @@ class Thread:
     kind: str
     exchange: str
 
-    def say(self, slot: int, agency: str, fact: Fact, *, leg: str | None = None) -> int:
-        """A further fact; the slot after it. What comes after the period is not planned any more."""
+    def say(self, slot: int, agency: str, make: Callable[[datetime], Fact], *, leg: str | None = None) -> int:
+        """A further fact; the slot after it. What would come after the period is not planned any more."""
         if slot < len(self.diary.slots):
-            self.write(slot, agency, fact, leg=leg)
+            self.write(self.diary.slots[slot], agency, make, leg=leg)
         return slot + 1
 
     def write(
-        self, slot: int, agency: str, fact: Fact, *, case: str | None = None, leg: str | None = None
+        self,
+        at: datetime,
+        agency: str,
+        make: Callable[[datetime], Fact],
+        *,
+        case: str | None = None,
+        leg: str | None = None,
     ) -> None:
         """Note a step."""
         diary = self.diary
-        name = diary.names.get(agency)
-        diary.steps.append(
-            Step(diary.slots[slot], agency, self.kind, self.exchange, diary.id(slot), fact, case, leg, name)
-        )
+        step = Step(at, agency, self.kind, self.exchange, diary.id(at), make(at), case, leg, diary.inname.get(agency))
+        diary.steps.append(step)
