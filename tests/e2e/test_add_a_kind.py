@@ -1,7 +1,7 @@
 """A kind is added exactly as `docs/how-to/add-a-kind.md` says, and runs on the real bus: no other file is touched.
 
-The project is copied, the files of `docs/examples/add_a_kind` are laid over the copy, and the copy's own generic tests and
-a bus of its own are run with the kind.
+The project is copied, the files of `docs/examples/add_a_kind` are laid over the copy, and the copy's own generic tests
+and a bus of its own are run with the kind.
 """
 
 import os
@@ -43,8 +43,8 @@ async def main(stack, keys):
         AgencyClient(stack.url, keys["310112-cg"], stack.bus) as borrower,
         AgencyClient(stack.url, keys["310118-cg"], stack.bus) as lender,
     ):
-        for who, name, opening in ((borrower, "requested", True), (lender, "lent", False), (borrower, "returned", False)):
-            thread = {"case": "SYN-2026-借用-1", "home": stack.bus} if opening else {}
+        for who, name in ((borrower, "requested"), (lender, "lent"), (borrower, "returned")):
+            thread = {"case": "SYN-2026-借用-1", "home": stack.bus} if name == "requested" else {}
             answer = await who.submit(new_event(who.key, fact(name), exchange=exchange, **thread), wait=20)
             assert answer.status == 201, answer.body
         again = await lender.submit(new_event(lender.key, fact("lent"), exchange=exchange), wait=20)
@@ -52,7 +52,8 @@ async def main(stack, keys):
         async with asyncio.timeout(20):
             while (answer := await lender.timeline(exchange=exchange)).status != 200 or answer.json["sequence"] < 3:
                 await asyncio.sleep(0.1)
-        print(json.dumps({"status": answer.json["status"], "clocks": [(c["rule"], c["state"]) for c in answer.json["clocks"]]}))
+        clocks = [(clock["rule"], clock["state"]) for clock in answer.json["clocks"]]
+        print(json.dumps({"status": answer.json["status"], "clocks": clocks}))
 
 
 with Stack(Path(sys.argv[1])) as stack:
@@ -82,8 +83,9 @@ def copied(scratch: Path) -> Path:
 def run(tree: Path, *arguments: str, deadline: float = 100) -> str:
     """Python in the copied tree, whose packages come before the installed ones."""
     environment = {**os.environ, "PYTHONPATH": str(tree)}
+    command = [sys.executable, *arguments]
     done = subprocess.run(
-        [sys.executable, *arguments], cwd=tree, env=environment, capture_output=True, text=True, timeout=deadline
+        command, check=False, cwd=tree, env=environment, capture_output=True, text=True, timeout=deadline
     )
     assert done.returncode == 0, f"{arguments}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done.stdout

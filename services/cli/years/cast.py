@@ -12,7 +12,7 @@ from random import Random
 from typing import Final
 
 from contracts.agencies import Agencies
-from events.parts import Attachment, Cause, Citation, Contact, Parties, Person, Place, Unit
+from events.parts import Attachment, Cause, Circumstances, Citation, Contact, Parties, Person, Place, Unit
 from events.penalties import CaseCategory
 
 BUREAU: Final = "310112-cg"
@@ -132,10 +132,16 @@ TRADES: Final[Mapping[CaseCategory, Trade]] = {
         Citation(law="上海市建设工程文明施工管理规定", article=_SAMPLE),
     ),
     CaseCategory.GREENING: Trade(
-        "擅自占用绿地、损毁树木", ("毁绿种菜", "擅自修剪树木"), GREENING, Citation(law="上海市绿化条例", article=_SAMPLE)
+        "擅自占用绿地、损毁树木",
+        ("毁绿种菜", "擅自修剪树木"),
+        GREENING,
+        Citation(law="上海市绿化条例", article=_SAMPLE),
     ),
     CaseCategory.MUNICIPAL: Trade(
-        "擅自占用、挖掘城市道路", ("道路堆物", "擅自开挖路面"), TRANSPORT, Citation(law="城市道路管理条例", article=_SAMPLE)
+        "擅自占用、挖掘城市道路",
+        ("道路堆物", "擅自开挖路面"),
+        TRANSPORT,
+        Citation(law="城市道路管理条例", article=_SAMPLE),
     ),
     CaseCategory.ADVERTISING: Trade(
         "违规设置户外广告、招牌",
@@ -194,6 +200,13 @@ def contact(agency: str) -> Contact:
 def place(rng: Random, division: str) -> Place:
     """A place in a division."""
     return Place(address=f"示例路{rng.randint(1, 2000)}号(虚构)", division=division)
+
+
+def circumstances(rng: Random, category: CaseCategory, division: str, trade: str | None = None) -> Circumstances:
+    """What is known of an act of a category in a division."""
+    where = place(rng, division)
+    facts = f"巡查发现{where.address}{rng.choice(TRADES[category].calls)}。(虚构)"
+    return Circumstances(cause=cause(category), parties=parties(rng, trade), facts=facts, place=where)
 
 
 @cache

@@ -93,7 +93,9 @@ class Rulings:
 
 
 _BY_THE_BUREAU: Final = frozenset({CaseCategory.CONSTRUCTION, CaseCategory.PROPERTY})
-_FOLLOWED_UP: Final = frozenset({CaseCategory.CONSTRUCTION, CaseCategory.PROPERTY, CaseCategory.FUMES, CaseCategory.RIVER})
+_FOLLOWED_UP: Final = frozenset(
+    {CaseCategory.CONSTRUCTION, CaseCategory.PROPERTY, CaseCategory.FUMES, CaseCategory.RIVER}
+)
 
 
 def _penalty(block: Block, fine: Fen) -> Penalty:
@@ -124,9 +126,7 @@ def _notice(ruling: Ruling, sender: str, follow: bool, at: datetime) -> notice.S
 
 
 def _followed_up(at: datetime) -> notice.FollowedUp:
-    return notice.FollowedUp(
-        result="已约谈当事人并列入重点监管。(虚构)", measures=("约谈",), followed_up_on=at.date()
-    )
+    return notice.FollowedUp(result="已约谈当事人并列入重点监管。(虚构)", measures=("约谈",), followed_up_on=at.date())
 
 
 def tell(rulings: Rulings, blocks: Sequence[Block], origins: Sequence[Origin]) -> None:
@@ -191,7 +191,7 @@ def spread(block: Block, rng: Random) -> list[Fen]:
                 found[place] += 1
                 steps -= 1
     fines = [block.least + taken * step for taken in found]
-    fines[0] += rest
+    fines[fines.index(min(fines))] += rest
     return fines
 
 
@@ -222,9 +222,7 @@ def _ordinary(
     return Block(category, Procedure.ORDINARY, number, fines, least * YUAN, most * YUAN, trade=trade)
 
 
-def _summary(
-    category: CaseCategory, number: int, fines: Fen, least: int = 0, *, off_site: bool = False
-) -> Block:
+def _summary(category: CaseCategory, number: int, fines: Fen, least: int = 0, *, off_site: bool = False) -> Block:
     """Simple procedure: up to 200 yuan from a person, 行政处罚法(2021) 第五十一条."""
     return Block(category, Procedure.SIMPLE, number, fines, least * YUAN, 200 * YUAN, off_site=off_site)
 
@@ -269,16 +267,16 @@ def _ordinaries(published: Mapping[str, int], before: Sequence[Block]) -> tuple[
         of(CaseCategory.CONSTRUCTION_WASTE, "construction_waste", 200, 100_000, "装饰工程"),
         of(CaseCategory.HOUSING, "group_renting_and_structure", 1_000, 20_000),
         of(CaseCategory.CONSTRUCTION, "construction_site", 50_000, 200_000, "建设工程"),
-        _ordinary(CaseCategory.PROPERTY, published["property_firm_decisions"], 30_000 * YUAN, 1_000, 10_000, "物业服务"),
+        _ordinary(
+            CaseCategory.PROPERTY, published["property_firm_decisions"], 30_000 * YUAN, 1_000, 10_000, "物业服务"
+        ),
         *(fumes, straw, _ordinary(CaseCategory.RIVER, *ecology, 500, 10_000)),
         _ordinary(CaseCategory.PLANNING, 1_400, 0, 0, 0),
         _ordinary(CaseCategory.APPEARANCE, 600, 80_000 * YUAN, 50, 2_000, "餐饮"),
         _ordinary(CaseCategory.GREENING, 250, 70_000 * YUAN, 100, 5_000),
         _ordinary(CaseCategory.MUNICIPAL, 300, 90_000 * YUAN, 100, 5_000, "市政工程"),
     ]
-    rest = _left(
-        published, "decisions_ordinary", "fines_ordinary", [*before, *found], procedure=Procedure.ORDINARY
-    )
+    rest = _left(published, "decisions_ordinary", "fines_ordinary", [*before, *found], procedure=Procedure.ORDINARY)
     return (*found, _ordinary(CaseCategory.ADVERTISING, *rest, 200, 20_000, "广告"))
 
 
@@ -292,11 +290,7 @@ def _left(
     procedure: Procedure | None = None,
 ) -> tuple[int, Fen]:
     """What these blocks leave of a published number and its fines, of one category or procedure."""
-    own = [
-        block
-        for block in blocks
-        if category in {None, block.category} and procedure in {None, block.procedure}
-    ]
+    own = [block for block in blocks if category in {None, block.category} and procedure in {None, block.procedure}]
     return (
         published[number] - sum(block.count for block in own),
         published[fines] - sum(block.fines for block in own),

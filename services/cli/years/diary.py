@@ -89,12 +89,16 @@ class Diary:
         low = 0b10 << 62 | self.rng.getrandbits(62)
         return str(UUID(int=millis << 80 | 7 << 76 | self.rng.getrandbits(12) << 64 | low))
 
+    def later(self, slot: int, least: int, most: int) -> int:
+        """A slot at least and at most so many after this one; it may be after the period."""
+        return slot + self.rng.randint(least, most)
+
     def some(self, count: int, weights: Sequence[int], last: int) -> list[int]:
         """So many slots up to `last`, in order, by the weights of all slots."""
         return sorted(self.rng.choices(range(last + 1), weights[: last + 1], k=count))
 
-    def spread(self, count: int, first: int, last: int) -> list[int]:
-        """So many slots, evenly over a stretch, none of them twice in a row where there is room."""
+    def even(self, count: int, first: int, last: int) -> list[int]:
+        """So many slots from `first` to `last`, at even distances."""
         return [first + (last - first) * number // max(count - 1, 1) for number in range(count)]
 
 

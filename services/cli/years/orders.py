@@ -1,6 +1,6 @@
 """Work orders of the year: of the hotlines, petitions, what is reported in the neighbourhoods, and inspections."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -141,17 +141,17 @@ def _write(diary: Diary, item: _Draft, exchange: str) -> Origin | None:
     roll = diary.rng.random()
     slot = item.slot + 1
     if roll < 0.006 and item.limit is not Limit.WD1:
-        slot, team = _misdirected(diary, thread, item, slot)
-    thread.say(slot, team, partial(_accepted, item.channel, team))
+        slot, team = _misdirected(thread, item, slot)
+    thread.say(slot, team, partial(_accepted, item.channel, team, None))
     linked = item.linked if item.linked is None else max(item.linked, slot + 1)
     if linked is not None:
         thread.say(linked, team, partial(_linked, item))
     done = max(item.done, slot + 1, linked or 0)
-    _finish(diary, thread, cast.HOTLINE, team, done, case=linked is not None, again=roll > 0.995)
+    _finish(thread, cast.HOTLINE, team, done, case=linked is not None, again=roll > 0.995)
     return None if linked is None else Origin(exchange, case, item.unit, item.category, linked)
 
 
-def _misdirected(diary: Diary, thread: Thread, item: _Draft, slot: int) -> tuple[int, str]:
+def _misdirected(thread: Thread, item: _Draft, slot: int) -> tuple[int, str]:
     """The team sends the order back, and the hotline gives it to another one."""
     first = cast.team(item.unit)
     other = cast.team(next(unit for unit in cast.UNITS if unit != item.unit))
@@ -203,86 +203,99 @@ def _hotline_order(diary: Diary, item: _Draft, at: datetime) -> workorder.Dispat
     )
 
 
-def petitions(diary: Diary, channel: Channel, count: int) -> None:
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """By which way orders come that no hotline sends: who sends them to which team, and how they are numbered."""
+
+    diary: Diary
+    channel: Channel
+    label: str
+
+    def dispatch(self, slot: int, number: int, sender: str, team: str) -> Thread:
+        """Open an order."""
+        make = partial(self._dispatched, f"SYN-{self.label}-2023-{number:05}", sender, team)
+        return self.diary.open(slot, sender, "workorder", make, case=f"SYN-2023-工单-{self.label}-{number:05}")
+
+    def accepted(self, team: str, number: str | None = None) -> Callable[[datetime], workorder.Accepted]:
+        """That the team takes it on."""
+        return partial(_accepted, self.channel, team, number)
+
+    def _dispatched(self, number: str, sender: str, team: str, at: datetime) -> workorder.Dispatched:
+        rng = self.diary.rng
+        category = rng.choices([*_CATEGORIES], [*_CATEGORIES.values()])[0]
+        place = cast.place(rng, team.split("-", maxsplit=1)[0])
+        call = rng.choice(TRADES[category].calls)
+        return workorder.Dispatched(
+            channel=self.channel,
+            matter=Matter.FINDING if self.channel in _FOUND else Matter.COMPLAINT,
+            limit=Limit.NONE,
+            do_by=cast.longest(at.date(), 21) if self.channel is Channel.INSPECTION else None,
+            number=number,
+            recipient=team,
+            title=call,
+            content=f"{place.address}{call}, 请予处置。",
+            category=category,
+            place=place,
+            recorded_at=at,
+            dispatched_at=at,
+            contact=cast.contact(sender),
+        )
+
+
+_FOUND: Final = frozenset({Channel.INSPECTION, Channel.COMMUNITY})
+"""What comes by these was found by somebody on duty; by the others somebody complains."""
+
+_TAIL: Final = 12
+"""Slots at the end of the year in which nothing is opened that has to be closed within it."""
+
+
+def petitions(diary: Diary, channel: Channel, label: str, count: int) -> None:
     """Petitions 信访件, or visits 来访, which the petition office passes on."""
+    way = _Way(diary, channel, label)
     for number, slot in enumerate(diary.some(count, weights(diary), len(diary.slots) - 1), 1):
         team = cast.team(cast.some_unit(diary.rng))
-        name = f"SYN-{channel}-2023-{number:03}"
-        accepted = partial(_accepted, channel, team, number=cast.document("闵城信受", number))
-        thread = _dispatch(diary, slot, cast.PETITIONS, team, channel, name)
-        thread.say(diary.later(slot, 2, 8), team, accepted)
-        _finish(diary, thread, cast.PETITIONS, team, diary.later(slot, 12, 60))
+        thread = way.dispatch(slot, number, cast.PETITIONS, team)
+        thread.say(diary.later(slot, 2, 8), team, way.accepted(team, cast.document(f"闵城{label}受", number)))
+        _finish(thread, cast.PETITIONS, team, diary.later(slot, 12, 60))
 
 
 def community(diary: Diary, count: int, done: int) -> None:
     """What neighbourhoods report to the offices of the teams; so many are done, the others taken back."""
-    last = len(diary.slots) - 1
-    slots = diary.some(count, weights(diary), last - _TAIL)
+    way = _Way(diary, Channel.COMMUNITY, "社区")
     handled = {*diary.rng.sample(range(count), done)}
-    for number, slot in enumerate(slots):
+    for number, slot in enumerate(diary.some(count, weights(diary), len(diary.slots) - 1 - _TAIL)):
         unit = cast.some_unit(diary.rng)
         sender, team = cast.street(unit), cast.team(unit)
-        thread = _dispatch(diary, slot, sender, team, Channel.COMMUNITY, f"SYN-社区-2023-{number + 1:05}")
+        thread = way.dispatch(slot, number + 1, sender, team)
         if number in handled:
-            thread.say(slot + 1, team, partial(_accepted, Channel.COMMUNITY, team))
-            _finish(diary, thread, sender, team, diary.later(slot, 2, 6))
+            thread.say(slot + 1, team, way.accepted(team))
+            _finish(thread, sender, team, diary.later(slot, 2, 6))
         else:
             thread.say(slot + 1, sender, lambda _: common.Withdrawn(reason="经劝阻已自行改正, 撤回。(虚构)"))
 
 
 def xinmin(diary: Diary, count: int) -> None:
     """What readers of a newspaper have asked for 新民帮侬忙."""
+    way = _Way(diary, Channel.XINMIN, "新民")
     for number, slot in enumerate(diary.some(count, weights(diary), len(diary.slots) - 1 - _TAIL), 1):
         unit = cast.some_unit(diary.rng)
         sender, team = cast.street(unit), cast.team(unit)
-        thread = _dispatch(diary, slot, sender, team, Channel.XINMIN, f"SYN-新民-2023-{number:03}")
-        thread.say(slot + 1, team, partial(_accepted, Channel.XINMIN, team))
-        _finish(diary, thread, sender, team, diary.later(slot, 2, 8))
+        thread = way.dispatch(slot, number, sender, team)
+        thread.say(slot + 1, team, way.accepted(team))
+        _finish(thread, sender, team, diary.later(slot, 2, 8))
 
 
 def inspections(diary: Diary, count: int) -> None:
     """What inspectors 督察 have found at the teams, and is put right."""
-    for number, slot in enumerate(diary.spread(count, 4 * DAY, len(diary.slots) - 1 - 2 * _TAIL), 1):
+    way = _Way(diary, Channel.INSPECTION, "督察")
+    for number, slot in enumerate(diary.even(count, 4 * DAY, len(diary.slots) - 1 - 2 * _TAIL), 1):
         team = cast.team(cast.some_unit(diary.rng))
-        thread = _dispatch(diary, slot, cast.BUREAU, team, Channel.INSPECTION, f"SYN-督察-2023-{number:03}")
-        thread.say(slot + 1, team, partial(_accepted, Channel.INSPECTION, team))
-        _finish(diary, thread, cast.BUREAU, team, diary.later(slot, 4, 20))
+        thread = way.dispatch(slot, number, cast.BUREAU, team)
+        thread.say(slot + 1, team, way.accepted(team))
+        _finish(thread, cast.BUREAU, team, diary.later(slot, 4, 20))
 
 
-_TAIL: Final = 12
-"""Slots at the end of the year in which nothing is opened that has to be closed within it."""
-
-
-def _dispatch(diary: Diary, slot: int, sender: str, team: str, channel: Channel, number: str) -> Thread:
-    category = diary.rng.choices([*_CATEGORIES], [*_CATEGORIES.values()])[0]
-    make = partial(_order, diary, sender, team, channel, number, category)
-    return diary.open(slot, sender, "workorder", make, case=f"SYN-2023-工单-{number[4:]}")
-
-
-def _order(
-    diary: Diary, sender: str, team: str, channel: Channel, number: str, category: CaseCategory, at: datetime
-) -> workorder.Dispatched:
-    place = cast.place(diary.rng, team.split("-", maxsplit=1)[0])
-    call = diary.rng.choice(TRADES[category].calls)
-    inspected = channel is Channel.INSPECTION
-    return workorder.Dispatched(
-        channel=channel,
-        matter=Matter.FINDING if channel in {Channel.INSPECTION, Channel.COMMUNITY} else Matter.COMPLAINT,
-        limit=Limit.NONE,
-        do_by=cast.longest(at.date(), 21) if inspected else None,
-        number=number,
-        recipient=team,
-        title=f"督察发现: {call}" if inspected else call,
-        content=f"{place.address}{call}, 请予处置。",
-        category=category,
-        place=place,
-        recorded_at=at,
-        dispatched_at=at,
-        contact=cast.contact(sender),
-    )
-
-
-def _accepted(channel: Channel, team: str, _at: datetime, number: str | None = None) -> workorder.Accepted:
+def _accepted(channel: Channel, team: str, number: str | None, _at: datetime) -> workorder.Accepted:
     return workorder.Accepted(channel=channel, number=number, contact=cast.contact(team))
 
 
@@ -295,21 +308,21 @@ def _linked(item: _Draft, at: datetime) -> workorder.CaseLinked:
     )
 
 
-def _finish(
-    diary: Diary, thread: Thread, sender: str, team: str, slot: int, *, case: bool = False, again: bool = False
-) -> None:
+def _finish(thread: Thread, sender: str, team: str, slot: int, *, case: bool = False, again: bool = False) -> None:
     """The order is done, checked and closed; with `again`, it does not pass the check the first time."""
-    rng = diary.rng
-    resolution = Resolution.CASE if case else rng.choice((Resolution.RESOLVED, Resolution.RESOLVED, Resolution.EXPLAINED))
+    resolution = Resolution.CASE if case else thread.diary.rng.choice(_RESOLUTIONS)
     done = partial(_done, team, resolution)
     slot = thread.say(slot, team, done)
     if again:
         ground = Ground(code="not-remedied", reason="现场仍未恢复。(虚构)")
         slot = thread.say(slot, sender, lambda _: workorder.Reopened(ground=ground))
         slot = thread.say(slot + 1, team, done)
-    satisfaction = rng.choice((Satisfaction.SATISFIED, Satisfaction.SATISFIED, Satisfaction.FAIR, Satisfaction.UNSAID))
-    slot = thread.say(slot, sender, partial(_verified, sender, satisfaction))
+    slot = thread.say(slot, sender, partial(_verified, sender, thread.diary.rng.choice(_SATISFACTION)))
     thread.say(slot, sender, lambda at: workorder.Closed(closed_at=at))
+
+
+_RESOLUTIONS: Final = (Resolution.RESOLVED, Resolution.RESOLVED, Resolution.EXPLAINED)
+_SATISFACTION: Final = (Satisfaction.SATISFIED, Satisfaction.SATISFIED, Satisfaction.FAIR, Satisfaction.UNSAID)
 
 
 def _done(team: str, resolution: Resolution, at: datetime) -> workorder.Done:
