@@ -29,9 +29,9 @@ from contracts.canonical import timestamp
 from contracts.deliveries import StageReached
 from contracts.records import Record
 from contracts.topics import DELIVERIES
-from services.cli import story
 from services.cli.agencies import new_agency
 from services.cli.stack import LEGAL_TIME, Stack
+from services.cli.story import border
 from services.kernel.store import Row, Store
 from services.kernel.time import set_driven
 
@@ -99,7 +99,7 @@ class Feed:
             kind=record.kind,
             exchange=record.exchange,
             sequence=1,
-            recipient=story.QINGPU,
+            recipient=border.QINGPU,
             stage="delivered",
             time=at,
         )
@@ -188,9 +188,9 @@ def _go_to(stack: Stack, at: datetime) -> None:
 
 
 async def _template(stack: Stack) -> Record:
-    sender = new_agency(story.MINHANG, stack.keys, stack.contracts)
-    new_agency(story.QINGPU, stack.keys, stack.contracts)
-    event = new_event(sender, story.sent, exchange=new_id(), case=story.CASE, home=stack.bus, time=MONDAY - WEEK)
+    sender = new_agency(border.MINHANG, stack.keys, stack.contracts)
+    new_agency(border.QINGPU, stack.keys, stack.contracts)
+    event = new_event(sender, border.sent, exchange=new_id(), case=border.CASE, home=stack.bus, time=MONDAY - WEEK)
     async with AgencyClient(stack.url, sender, stack.bus) as client:
         answer = await client.submit_surely(event, wait=30)
     if answer.status != 201:

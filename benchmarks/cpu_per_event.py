@@ -13,9 +13,10 @@ from pathlib import Path
 
 import psutil
 
-from services.cli import bench, story
+from services.cli import bench
 from services.cli.agencies import new_agency
 from services.cli.stack import Stack
+from services.cli.story import border
 
 
 def spent(stack: Stack) -> dict[str, float]:
@@ -36,8 +37,8 @@ def _seconds(process: psutil.Process) -> float:
 
 
 async def measure(stack: Stack, events: int, size: int) -> None:
-    sender = new_agency(story.MINHANG, stack.keys, stack.contracts)
-    new_agency(story.QINGPU, stack.keys, stack.contracts)
+    sender = new_agency(border.MINHANG, stack.keys, stack.contracts)
+    new_agency(border.QINGPU, stack.keys, stack.contracts)
     async with bench.clients(stack, sender) as clients:
         await bench.fly(stack, clients, [bench.submission(stack, sender) for _ in range(500)], None, 1)
         submissions = [bench.submission(stack, sender) for _ in range(events)]

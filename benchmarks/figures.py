@@ -26,21 +26,21 @@ from events import transfer
 from services.audit.app import SCHEMA
 from services.audit.ledger import Ledger
 from services.audit.writer import Writer
-from services.cli import story
+from services.cli.story import border
 
 BEGIN = datetime(2026, 1, 5, 9, tzinfo=SHANGHAI)
 YEAR = timedelta(days=365)
 FACTS = (
-    (story.sent, "sent", "receipt", "310118-cg"),
-    (story.transfer_receipted, "receipted", "acceptance", "310118-cg"),
-    (story.returned, "returned", "counterpart", "310112-cg"),
-    (story.disputed, "disputed", "counterpart", "310000-cg"),
-    (story.designated, "designated", "acceptance", "310118-cg"),
-    (story.accepted, "accepted", "processing", "310118-cg"),
-    (story.filed, "filed", "processing", "310118-cg"),
-    (story.filed, "filed", "processing", "310118-cg"),
-    (story.decided, "decided", "processing", "310118-cg"),
-    (story.outcome_reported, "reported", None, "310118-cg"),
+    (border.sent, "sent", "receipt", "310118-cg"),
+    (border.transfer_receipted, "receipted", "acceptance", "310118-cg"),
+    (border.returned, "returned", "counterpart", "310112-cg"),
+    (border.disputed, "disputed", "counterpart", "310000-cg"),
+    (border.designated, "designated", "acceptance", "310118-cg"),
+    (border.accepted, "accepted", "processing", "310118-cg"),
+    (border.filed, "filed", "processing", "310118-cg"),
+    (border.filed, "filed", "processing", "310118-cg"),
+    (border.decided, "decided", "processing", "310118-cg"),
+    (border.outcome_reported, "reported", None, "310118-cg"),
 )
 SPEAKERS = ("310112-cg", "310118-cg", "310118-cg", "310112-cg", "310000-cg", *["310118-cg"] * 5)
 

@@ -23,9 +23,9 @@ from connectors.kafka import baseline
 from connectors.kafka.provision import TopicSpec, ensure
 from contracts.canonical import Document, canonical
 from contracts.signatures import SigningKey
-from services.cli import story
 from services.cli.agencies import new_agency
 from services.cli.stack import Stack
+from services.cli.story import border
 
 CLIENTS: Final = 20
 BATCH: Final = 50
@@ -53,8 +53,8 @@ class Flight:
 def ingest(events: int, say: Say) -> dict[str, Any]:
     """Measure; returns figures in events/s and milliseconds."""
     with tempfile.TemporaryDirectory(prefix="liandong-bench-") as folder, Stack(Path(folder)) as stack:
-        sender = new_agency(story.MINHANG, stack.keys, stack.contracts)
-        new_agency(story.QINGPU, stack.keys, stack.contracts)
+        sender = new_agency(border.MINHANG, stack.keys, stack.contracts)
+        new_agency(border.QINGPU, stack.keys, stack.contracts)
         return asyncio.run(_ingest(stack, sender, events, say))
 
 
@@ -90,7 +90,7 @@ async def _ingest(stack: Stack, sender: SigningKey, events: int, say: Say) -> di
 
 def submission(stack: Stack, sender: SigningKey) -> Document:
     """A transfer letter that opens an exchange of its own."""
-    return new_event(sender, story.sent, exchange=new_id(), case=story.CASE, home=stack.bus)
+    return new_event(sender, border.sent, exchange=new_id(), case=border.CASE, home=stack.bus)
 
 
 async def _baselines(stack: Stack, values: Sequence[bytes], say: Say) -> dict[str, float]:

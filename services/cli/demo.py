@@ -32,14 +32,14 @@ from contracts.errors import SignatureError
 from contracts.records import Record
 from contracts.signatures import verify_seal
 from contracts.topics import DEAD_LETTERS, DELIVERIES
-from services.cli import story
 from services.cli.agencies import agency_key, new_agency
 from services.cli.draw import draw
 from services.cli.driver import Driver
 from services.cli.stack import Stack
+from services.cli.story import border
 from services.kernel.store import Store
 
-AGENCIES = (story.MINHANG, story.QINGPU, story.CITY, story.POLICE, story.PROCURATORATE)
+AGENCIES = (border.MINHANG, border.QINGPU, border.CITY, border.POLICE, border.PROCURATORATE)
 _ARRIVAL = 20.0  # seconds: the longest that an agency waits for an event to reach its inbox
 _REFERRAL_SENT = 3  # what precedes the referral itself is not shown to the police
 
@@ -89,7 +89,7 @@ class Play:
     duplicates_equal: bool = True
     refusals: list[str | None] = field(default_factory=list[str | None])
 
-    async def step(self, step: story.Step) -> None:
+    async def step(self, step: border.Step) -> None:
         """One step of the story at its instant: an agency states a fact, having read everything that came before it."""
         await self.driver.advance(step.at)
         exchange = getattr(self, step.kind)
@@ -98,7 +98,7 @@ class Play:
         known = await self._registered(step.kind, exchange)
         if known and step.agency in self.parties.get(exchange, ()):
             await agency.until(exchange, known)
-        case, home = (None, None) if known else (story.CASE, self.bus)
+        case, home = (None, None) if known else (border.CASE, self.bus)
         event = new_event(
             agency.client.key,
             step.fact,
@@ -123,7 +123,7 @@ class Play:
         self.parties[exchange] = tuple(records[-1].standing.parties)
         return records[-1].sequence
 
-    def _report(self, step: story.Step, answer: Answer) -> None:
+    def _report(self, step: border.Step, answer: Answer) -> None:
         said = f"{step.at:%m-%d %H:%M} {step.kind:8}"
         fact = f"{step.agency:10} {step.fact.title_zh} {step.fact.name()}"
         if answer.status == 201:
@@ -132,7 +132,7 @@ class Play:
             self.refusals.append(answer.code)
             self.say(f"[red]退件[/] {said} –   {fact}: {answer.code}: {answer.json.get('detail')}")
 
-    async def again(self, step: story.Step, event: Document, first: Answer) -> None:
+    async def again(self, step: border.Step, event: Document, first: Answer) -> None:
         """The same submission once more: the original receipt must come back, byte for byte."""
         answer = await self.agencies[step.agency].client.submit_surely(event, wait=20)
         self.submitted += 1
@@ -159,7 +159,7 @@ def play(*, as_json: bool, data: Path | None) -> bool:
     say: Callable[[str], None] = console.print
     try:
         say("starting Kafka, PostgreSQL and five services; legal time is driven …")
-        stack = Stack(folder, legal_time=story.STEPS[0].at, say=lambda line: console.print(line, style="dim"))
+        stack = Stack(folder, legal_time=border.STEPS[0].at, say=lambda line: console.print(line, style="dim"))
         for code in AGENCIES:
             new_agency(code, stack.keys, stack.contracts)
         # The loop is made before anything can be interrupted, so that Ctrl-C never meets half a loop.
@@ -190,11 +190,11 @@ def _run(runner: asyncio.Runner, playing: Coroutine[Any, Any, dict[str, Any]]) -
 async def _play(stack: Stack, say: Callable[[str], None]) -> dict[str, Any]:
     async with _agencies(stack) as agencies, Driver.start(stack) as driver, open_pool(stack.postgres) as pool:
         run = Play(agencies, driver, Store("transfers", pool), say, stack.bus)
-        for step in story.STEPS:
+        for step in border.STEPS:
             await run.step(step)
         await run.everybody_reads()
         timelines = [
-            (await agencies[story.QINGPU].client.timeline(exchange=exchange)).json
+            (await agencies[border.QINGPU].client.timeline(exchange=exchange)).json
             for exchange in (run.transfer, run.referral)
         ]
         for timeline in timelines:
@@ -248,7 +248,7 @@ async def _result(stack: Stack, run: Play, timelines: list[dict[str, Any]]) -> d
         ),
         "nobody but its own agency saw the reporter (举报人)": _reporter_kept(run),
         "the police saw only stubs of what precedes the referral": _police_stubs(run),
-        "the procuratorate read along": run.agencies[story.PROCURATORATE].seen.get(run.referral)
+        "the procuratorate read along": run.agencies[border.PROCURATORATE].seen.get(run.referral)
         == newest[run.referral].sequence,
         "the dossier without the survey report was rejected": run.refusals == ["dossier-incomplete"],
         "a repeated submission got the original receipt, byte for byte": run.duplicates_equal and run.duplicates > 0,
@@ -332,8 +332,8 @@ def _reporter_kept(run: Play) -> bool:
         for item in agency.items
         if item.get("event") and item["event"]["exchange"] == run.transfer and item["event"]["sequence"] == 1
     }
-    others = [copy for code, copy in copies.items() if code != story.MINHANG]
-    told = str(story.ORIGIN.reporter.phone if story.ORIGIN.reporter else "").encode()
+    others = [copy for code, copy in copies.items() if code != border.MINHANG]
+    told = str(border.ORIGIN.reporter.phone if border.ORIGIN.reporter else "").encode()
     return bool(others) and all(
         "/origin/reporter" in withheld(copy["data"]) and told not in canonical(copy) for copy in others
     )
@@ -342,7 +342,7 @@ def _reporter_kept(run: Play) -> bool:
 def _police_stubs(run: Play) -> bool:
     items = [
         item
-        for item in run.agencies[story.POLICE].items
+        for item in run.agencies[border.POLICE].items
         if (item.get("event") or item.get("stub") or {}).get("exchange") == run.referral
     ]
     shapes = {(item.get("event") or item["stub"])["sequence"]: "stub" in item and bool(item["stub"]) for item in items}

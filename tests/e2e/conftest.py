@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from contracts.signatures import SigningKey
-from services.cli import story
 from services.cli.agencies import new_agency
 from services.cli.stack import Stack
+from services.cli.story import border
 
-AGENCIES = (story.MINHANG, story.QINGPU, story.CITY, story.POLICE, story.PROCURATORATE, "310104-cg")
+AGENCIES = (border.MINHANG, border.QINGPU, border.CITY, border.POLICE, border.PROCURATORATE, "310104-cg")
 
 
 @pytest.fixture(scope="session")

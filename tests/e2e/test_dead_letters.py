@@ -10,8 +10,8 @@ from connectors.http.client import AgencyClient, new_event, new_id
 from connectors.kafka.producer import Producer
 from contracts.canonical import parse_object
 from contracts.signatures import SigningKey
-from services.cli import story
 from services.cli.stack import Stack
+from services.cli.story import border
 from tests.e2e.test_follow_one_event import eventually
 
 
@@ -49,8 +49,8 @@ async def test_what_no_gateway_wrote_is_listed_shown_retried_and_dropped(
     assert "not JSON" in json.loads(dlq(stack, "show", first).stdout)["reason"]
 
     # Another exchange on the same partition goes on: poison delays nobody else.
-    async with AgencyClient(stack.url, keys[story.MINHANG], stack.bus) as agency:
-        event = new_event(agency.key, story.sent, exchange=exchange, case=story.CASE, home=stack.bus)
+    async with AgencyClient(stack.url, keys[border.MINHANG], stack.bus) as agency:
+        event = new_event(agency.key, border.sent, exchange=exchange, case=border.CASE, home=stack.bus)
         assert (await agency.submit(event, wait=20)).status == 201
 
     assert dlq(stack, "retry", first).returncode == 0
@@ -73,8 +73,8 @@ async def test_a_registered_event_that_a_follower_cannot_take_stops_that_exchang
 ) -> None:
     """A record whose event no audit table can take: its exchange stops; `dlq drop` refuses to leave a hole."""
     exchange = new_id()
-    async with AgencyClient(stack.url, keys[story.MINHANG], stack.bus) as agency:
-        event = new_event(agency.key, story.sent, exchange=exchange, case=story.CASE, home=stack.bus)
+    async with AgencyClient(stack.url, keys[border.MINHANG], stack.bus) as agency:
+        event = new_event(agency.key, border.sent, exchange=exchange, case=border.CASE, home=stack.bus)
         assert (await agency.submit(event, wait=20)).status == 201
         with psycopg.connect(stack.postgres) as connection:
             row = connection.execute("SELECT record FROM transfers.events WHERE id = %s", (event["id"],)).fetchone()
@@ -95,7 +95,7 @@ async def test_a_registered_event_that_a_follower_cannot_take_stops_that_exchang
         assert refused.returncode == 1
         assert "hole" in refused.stderr
         # Everything else goes on.
-        other = new_event(agency.key, story.sent, exchange=new_id(), case=story.CASE, home=stack.bus)
+        other = new_event(agency.key, border.sent, exchange=new_id(), case=border.CASE, home=stack.bus)
         assert (await agency.submit(other, wait=20)).status == 201
 
         async def visible() -> object:

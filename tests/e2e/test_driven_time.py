@@ -16,14 +16,14 @@ from connectors.http.client import AgencyClient, new_event, new_id
 from contracts.canonical import Document, timestamp
 from contracts.signatures import SigningKey
 from contracts.topics import load
-from services.cli import story
 from services.cli.agencies import new_agency
 from services.cli.driver import Driver, Look, following, under_way
 from services.cli.stack import Stack
+from services.cli.story import border
 from services.kernel.time import driven
 
 SERVICES = ("gateway", "transfers", "delivery", "audit")
-MONDAY = story.at(11, 2, 9)
+MONDAY = border.at(11, 2, 9)
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -37,7 +37,7 @@ def bus(scratch: Path) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def signers(bus: Stack) -> dict[str, SigningKey]:
-    return {code: new_agency(code, bus.keys, bus.contracts) for code in (story.MINHANG, story.QINGPU)}
+    return {code: new_agency(code, bus.keys, bus.contracts) for code in (border.MINHANG, border.QINGPU)}
 
 
 @pytest.fixture
@@ -48,13 +48,13 @@ async def driver(bus: Stack) -> AsyncGenerator[Driver]:
 
 @pytest.fixture
 async def minhang(bus: Stack, signers: dict[str, SigningKey]) -> AsyncGenerator[AgencyClient]:
-    async with AgencyClient(bus.url, signers[story.MINHANG], bus.bus) as client:
+    async with AgencyClient(bus.url, signers[border.MINHANG], bus.bus) as client:
         yield client
 
 
 def sent(driver: Driver, client: AgencyClient) -> Document:
     """A transfer, stated at this legal time."""
-    return new_event(client.key, story.sent, exchange=new_id(), case=story.CASE, home=client.bus, time=driver.now)
+    return new_event(client.key, border.sent, exchange=new_id(), case=border.CASE, home=client.bus, time=driver.now)
 
 
 async def entry(driver: Driver, client: AgencyClient) -> dict[str, Any]:
@@ -71,7 +71,7 @@ async def entry(driver: Driver, client: AgencyClient) -> dict[str, Any]:
 
 def times(entry: dict[str, Any]) -> set[str]:
     delivered = {stage["agency"]: stage["time"] for stage in entry["deliveries"] if stage["stage"] == "delivered"}
-    assert set(delivered) >= {story.QINGPU}
+    assert set(delivered) >= {border.QINGPU}
     return {entry["acceptedtime"], entry["recordedtime"], *delivered.values()}
 
 
@@ -183,10 +183,10 @@ async def test_a_driver_may_begin_with_a_later_time(bus: Stack, driver: Driver) 
 
 
 def test_data_that_has_come_further_stays_there(folder: Path) -> None:
-    for given, found in ((story.at(11, 3, 9), 3), (MONDAY, 3), (story.at(11, 4, 9), 4)):
+    for given, found in ((border.at(11, 3, 9), 3), (MONDAY, 3), (border.at(11, 4, 9), 4)):
         stack = Stack(folder, services=[], legal_time=given)
         stack._set_legal_time()
-        assert driven(folder / "legal-time")() == story.at(11, found, 9)
+        assert driven(folder / "legal-time")() == border.at(11, found, 9)
 
 
 async def test_a_bus_that_keeps_real_time_has_no_driver(bus: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

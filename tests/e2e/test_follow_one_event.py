@@ -15,8 +15,8 @@ from contracts.codec import verify_event
 from contracts.disclosure import withheld
 from contracts.records import digest_of_signed
 from contracts.signatures import SigningKey, verify_seal
-from services.cli import story
 from services.cli.stack import Stack
+from services.cli.story import border
 
 
 async def eventually(look: Callable[[], Awaitable[object]], seconds: float = 20) -> object:
@@ -31,11 +31,11 @@ async def test_follow_one_event(stack: Stack, keys: dict[str, SigningKey]) -> No
     agencies = library.load(stack.contracts).agencies
     exchange = new_id()
     async with (
-        AgencyClient(stack.url, keys[story.MINHANG], stack.bus) as sender,
-        AgencyClient(stack.url, keys[story.QINGPU], stack.bus) as recipient,
+        AgencyClient(stack.url, keys[border.MINHANG], stack.bus) as sender,
+        AgencyClient(stack.url, keys[border.QINGPU], stack.bus) as recipient,
     ):
         # An agency states a fact, signed with its own key.
-        event = new_event(sender.key, story.sent, exchange=exchange, case=story.CASE, home=stack.bus)
+        event = new_event(sender.key, border.sent, exchange=exchange, case=border.CASE, home=stack.bus)
 
         # Hop 1, gateway: the acceptance is stamped and sealed once Kafka has the submission.
         accepted = await sender.submit(event)
@@ -81,7 +81,7 @@ async def test_follow_one_event(stack: Stack, keys: dict[str, SigningKey]) -> No
         assert isinstance(copies, list)
         copy = copies[0]["event"]
         assert "/origin/reporter" in withheld(copy["data"])
-        assert verify_event(copy, agencies, slip_time(slip)) == story.MINHANG
+        assert verify_event(copy, agencies, slip_time(slip)) == border.MINHANG
 
         # Hop 4, audit: the timeline, for each party what it may see, and whose move it is.
         async def visible() -> object:
@@ -93,7 +93,7 @@ async def test_follow_one_event(stack: Stack, keys: dict[str, SigningKey]) -> No
         assert [entry["sequence"] for entry in timeline["entries"]] == [1]
         assert "/data/origin/reporter" in timeline["entries"][0]["withheld"]
         assert timeline["entries"][0]["receipt"] == receipt
-        assert [agency["agency"] for agency in timeline["moves"]] == [story.QINGPU]
+        assert [agency["agency"] for agency in timeline["moves"]] == [border.QINGPU]
 
 
 def slip_time(slip: Document) -> datetime:

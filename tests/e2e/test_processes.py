@@ -11,9 +11,9 @@ import pytest
 from connectors.http.client import AgencyClient, new_event, new_id
 from connectors.process import Child, free_port, spawn
 from contracts.signatures import SigningKey
-from services.cli import story
 from services.cli.agencies import new_agency
 from services.cli.stack import Stack, trouble
+from services.cli.story import border
 from tests.e2e.test_follow_one_event import eventually
 
 
@@ -22,7 +22,7 @@ async def submit(stack: Stack, key: SigningKey, number: int) -> None:
     async with AgencyClient(stack.url, key, stack.bus) as agency:
 
         async def one() -> int:
-            event = new_event(key, story.sent, exchange=new_id(), case=story.CASE, home=stack.bus)
+            event = new_event(key, border.sent, exchange=new_id(), case=border.CASE, home=stack.bus)
             return (await agency.submit_surely(event, wait=30)).status
 
         assert set(await asyncio.gather(*(one() for _ in range(number)))) == {201}
@@ -48,7 +48,7 @@ async def test_two_of_the_same_share_the_work_and_sigterm_drains(stack: Stack, k
     second, port = worker(stack, "transfers", "audit")
     try:
         await ready(port)
-        await submit(stack, keys[story.MINHANG], 60)
+        await submit(stack, keys[border.MINHANG], 60)
         worked = second.log.read_text().count('"event": "registered"')
         assert 0 < worked < 60, "the second registrar took none, or all, of the work"
     finally:
@@ -57,15 +57,15 @@ async def test_two_of_the_same_share_the_work_and_sigterm_drains(stack: Stack, k
     assert code == 0, second.tail()
     assert '"event": "stopped"' in second.tail()
     # The first one goes on alone, with the partitions that the second gave back.
-    await submit(stack, keys[story.MINHANG], 20)
+    await submit(stack, keys[border.MINHANG], 20)
 
 
 @pytest.mark.timeout(180)
 def test_everything_in_one_process_and_data_survives_a_restart(folder: Path) -> None:
     together = (("gateway", "transfers", "delivery", "audit"),)
     with Stack(folder / "data", services=together) as stack:
-        key = new_agency(story.MINHANG, stack.keys, stack.contracts)
-        new_agency(story.QINGPU, stack.keys, stack.contracts)
+        key = new_agency(border.MINHANG, stack.keys, stack.contracts)
+        new_agency(border.QINGPU, stack.keys, stack.contracts)
         asyncio.run(submit(stack, key, 5))
         process = stack.children["gateway+transfers+delivery+audit"]
     assert process.poll() == 0, process.tail()

@@ -15,17 +15,17 @@ import pytest
 
 from connectors.http.client import AgencyClient, new_event, new_id
 from connectors.process import Child
-from services.cli import story
 from services.cli.agencies import new_agency
 from services.cli.stack import Stack
+from services.cli.story import border
 
 CLIENTS = 20
 EXCHANGES = 25  # of each client
 PLOT = (
-    (story.MINHANG, story.sent),
-    (story.QINGPU, story.transfer_receipted),
-    (story.QINGPU, story.accepted),
-    (story.QINGPU, story.filed),
+    (border.MINHANG, border.sent),
+    (border.QINGPU, border.transfer_receipted),
+    (border.QINGPU, border.accepted),
+    (border.QINGPU, border.filed),
 )
 TOTAL = CLIENTS * EXCHANGES * len(PLOT)
 
@@ -51,7 +51,7 @@ async def client(stack: Stack, agencies: dict[str, AgencyClient], count: Count) 
     for _ in range(EXCHANGES):
         exchange = new_id()
         for code, fact in PLOT:
-            case, home = (story.CASE, stack.bus) if fact is story.sent else (None, None)
+            case, home = (border.CASE, stack.bus) if fact is border.sent else (None, None)
             event = new_event(agencies[code].key, fact, exchange=exchange, case=case, home=home)
             answer = await agencies[code].submit_surely(event, patience=180)
             await count.note(code, str(event["id"]), answer.status)
@@ -78,12 +78,12 @@ def killers(stack: Stack) -> list[tuple[str, Callable[[], None]]]:
 async def storm(stack: Stack) -> Count:
     """All clients to their end, each part killed once on the way, evenly spread."""
     count = Count()
-    keys = {code: new_agency(code, stack.keys, stack.contracts) for code in (story.MINHANG, story.QINGPU)}
+    keys = {code: new_agency(code, stack.keys, stack.contracts) for code in (border.MINHANG, border.QINGPU)}
     async with (
-        AgencyClient(stack.url, keys[story.MINHANG], stack.bus) as minhang,
-        AgencyClient(stack.url, keys[story.QINGPU], stack.bus) as qingpu,
+        AgencyClient(stack.url, keys[border.MINHANG], stack.bus) as minhang,
+        AgencyClient(stack.url, keys[border.QINGPU], stack.bus) as qingpu,
     ):
-        agencies = {story.MINHANG: minhang, story.QINGPU: qingpu}
+        agencies = {border.MINHANG: minhang, border.QINGPU: qingpu}
         async with asyncio.TaskGroup() as tasks:
             for _ in range(CLIENTS):
                 tasks.create_task(client(stack, agencies, count))

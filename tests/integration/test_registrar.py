@@ -27,9 +27,9 @@ from contracts.library import Library
 from contracts.records import Statement, slip
 from contracts.signatures import SigningKey, seal
 from events.fact import Fact
-from services.cli import story
 from services.cli.agencies import new_agency
 from services.cli.provisioning import provision, topic_specs
+from services.cli.story import border
 from services.kernel.registrar import DROP, OPERATOR, RETRY, Registrar
 from services.kernel.service import Runtime
 from services.kernel.settings import Settings
@@ -65,7 +65,7 @@ class Bench:
         return sign_event(document, self.keys[source], lambda: secrets.token_urlsafe(16))
 
     def opening(self, exchange: str | None = None) -> Document:
-        return self.event(story.MINHANG, story.sent, exchange or new_id(), case=story.CASE, home=BUS)
+        return self.event(border.MINHANG, border.sent, exchange or new_id(), case=border.CASE, home=BUS)
 
     def record(self, document: Document, *, partition: int = 0, operator: bytes | None = None) -> KafkaRecord:
         accepted = seal(slip(document, BUS, datetime.now(UTC).isoformat()), self.runtime.bus_key)
@@ -99,7 +99,7 @@ def new_id() -> str:
 @pytest.fixture
 async def bench(kafka: KafkaSettings, database: str, tmp_path: Path) -> AsyncIterator[Bench]:
     keys, contracts = tmp_path / "keys", tmp_path / "contracts"
-    agencies = [BUS, story.MINHANG, story.QINGPU, story.CITY]
+    agencies = [BUS, border.MINHANG, border.QINGPU, border.CITY]
     signing = {code: new_agency(code, keys, contracts) for code in agencies}
     ensure(kafka, topic_specs(contracts))
     provision(kafka, database, contracts)
@@ -111,15 +111,15 @@ async def bench(kafka: KafkaSettings, database: str, tmp_path: Path) -> AsyncIte
 async def test_registers_in_order_and_states_receipts(bench: Bench) -> None:
     exchange = new_id()
     first = bench.opening(exchange)
-    second = bench.event(story.QINGPU, story.transfer_receipted, exchange)
+    second = bench.event(border.QINGPU, border.transfer_receipted, exchange)
     registrar = bench.registrar()
     await registrar.handle([bench.record(first), bench.record(second)])
-    await registrar.handle([bench.record(bench.event(story.QINGPU, story.returned, exchange))])
+    await registrar.handle([bench.record(bench.event(border.QINGPU, border.returned, exchange))])
 
     records = (await bench.store.exchanges([("transfer", exchange)]))["transfer", exchange]
     assert [record.sequence for record in records] == [1, 2, 3]
     assert records[-1].standing.status == "returned"
-    assert records[-1].standing.moves == (story.MINHANG,)
+    assert records[-1].standing.moves == (border.MINHANG,)
     receipt = await bench.outcome(first)
     assert (receipt["outcome"], receipt["sequence"], receipt["home"]) == ("receipt", 1, BUS)
     assert len(bench.published("events.transfers", first["id"], second["id"])) == 2
@@ -129,7 +129,7 @@ async def test_repeat_gets_the_original_outcome_byte_for_byte(bench: Bench) -> N
     document = bench.opening()
     registrar = bench.registrar()
     await registrar.handle([bench.record(document), bench.record(document)])
-    again = sign_event(document, bench.keys[story.MINHANG], lambda: secrets.token_urlsafe(16))
+    again = sign_event(document, bench.keys[border.MINHANG], lambda: secrets.token_urlsafe(16))
     await registrar.handle([bench.record(again)])
     outcomes = bench.published("outcomes", document["id"])
     assert len(outcomes) == 3
@@ -138,7 +138,7 @@ async def test_repeat_gets_the_original_outcome_byte_for_byte(bench: Bench) -> N
 
 async def test_same_id_with_other_content_is_rejected_and_changes_nothing(bench: Bench) -> None:
     document = bench.opening()
-    other = sign_event({**document, "case": "SYN-other"}, bench.keys[story.MINHANG], lambda: secrets.token_urlsafe(16))
+    other = sign_event({**document, "case": "SYN-other"}, bench.keys[border.MINHANG], lambda: secrets.token_urlsafe(16))
     await bench.registrar().handle([bench.record(document), bench.record(other)])
     original, conflict = (parse_object(value) for value in bench.published("outcomes", document["id"]))
     assert (original["outcome"], conflict["code"]) == ("receipt", "id-reused")
@@ -157,7 +157,7 @@ async def test_a_forgery_does_not_use_up_the_id(bench: Bench) -> None:
 
 async def test_signed_by_another_agency_than_source(bench: Bench) -> None:
     document = sign_event(
-        {**bench.opening(), "source": story.QINGPU}, bench.keys[story.MINHANG], lambda: secrets.token_urlsafe(16)
+        {**bench.opening(), "source": border.QINGPU}, bench.keys[border.MINHANG], lambda: secrets.token_urlsafe(16)
     )
     await bench.registrar().handle([bench.record(document)])
     (answer,) = [parse_object(value) for value in bench.published("outcomes", document["id"])]
@@ -168,9 +168,9 @@ async def test_an_older_owner_cannot_commit(bench: Bench) -> None:
     exchange = new_id()
     old, new = bench.registrar(), bench.registrar()
     await old.handle([bench.record(bench.opening(exchange))])
-    await new.handle([bench.record(bench.event(story.QINGPU, story.transfer_receipted, exchange))])
+    await new.handle([bench.record(bench.event(border.QINGPU, border.transfer_receipted, exchange))])
     # The old owner wakes up and believes that it still owns the partition and that the exchange is at 1.
-    late = bench.event(story.QINGPU, story.transfer_receipted, exchange)
+    late = bench.event(border.QINGPU, border.transfer_receipted, exchange)
     with pytest.raises(Transient):
         await old.handle([bench.record(late)])
     records = (await bench.store.exchanges([("transfer", exchange)]))["transfer", exchange]
@@ -182,7 +182,7 @@ async def test_what_a_dead_owner_left_in_the_outbox_is_published_first(
 ) -> None:
     exchange = new_id()
     opening = bench.opening(exchange)
-    receipted = bench.event(story.QINGPU, story.transfer_receipted, exchange)
+    receipted = bench.event(border.QINGPU, border.transfer_receipted, exchange)
 
     async def away(*_: object, **__: object) -> None:
         raise KafkaUnavailable("the owner dies between commit and publication")
@@ -213,19 +213,19 @@ async def test_poison_is_held_and_an_operator_decides(bench: Bench) -> None:
 async def test_a_record_that_no_gateway_wrote_is_poison(bench: Bench) -> None:
     document = bench.opening()
     record = bench.record(document)
-    foreign = seal(slip(document, BUS, datetime.now(UTC).isoformat()), bench.keys[story.QINGPU])
+    foreign = seal(slip(document, BUS, datetime.now(UTC).isoformat()), bench.keys[border.QINGPU])
     forged = Message(topic=record.topic, value=canonical({"event": document, "slip": foreign}))
     assert forged.value is not None
     for value in (b"not json", forged.value):
         broken = KafkaRecord(record.topic, 0, 9, None, value, {}, record.timestamp)
         with pytest.raises(Exception, match=r"submission|slip"):
             await bench.registrar().handle([broken])
-    assert await bench.store.outcomes([(story.MINHANG, str(document["id"]))]) == {}
+    assert await bench.store.outcomes([(border.MINHANG, str(document["id"]))]) == {}
 
 
 async def test_a_time_in_the_future_is_the_registrar_s_rule_too(bench: Bench) -> None:
     document = bench.event(
-        story.MINHANG, story.sent, new_id(), case=story.CASE, home=BUS, time="2099-01-01T00:00:00+08:00"
+        border.MINHANG, border.sent, new_id(), case=border.CASE, home=BUS, time="2099-01-01T00:00:00+08:00"
     )
     await bench.registrar().handle([bench.record(document)])
     assert (await bench.outcome(document))["code"] == "time-in-future"

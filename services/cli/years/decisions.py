@@ -206,9 +206,9 @@ class Blocks:
 
 def blocks(published: Mapping[str, int]) -> Blocks:
     """The blocks that the published figures fall into, by name. Raises ValueError where they do not fit together."""
-    road = _ordinary(CaseCategory.CONSTRUCTION_WASTE, 28, published["road_operation_fines"], 500, 3_000, "渣土运输")
+    road = _ordinary(CaseCategory.CONSTRUCTION_WASTE, 28, published["road_operation_fines"], (500, 3_000), "渣土运输")
     sites = published["cross_province_leads_filed"], published["cross_province_fines"]
-    leads = _ordinary(CaseCategory.CONSTRUCTION_WASTE, *sites, 30_000, 120_000, "建设工程")
+    leads = _ordinary(CaseCategory.CONSTRUCTION_WASTE, *sites, (30_000, 120_000), "建设工程")
     off_site = _off_site(published)
     simple = _simple(published, off_site)
     ordinary = _ordinaries(published, [*off_site, *simple, road, leads])
@@ -216,10 +216,11 @@ def blocks(published: Mapping[str, int]) -> Blocks:
 
 
 def _ordinary(
-    category: CaseCategory, number: int, fines: Fen, least: int, most: int, trade: str | None = None
+    category: CaseCategory, number: int, fines: Fen, limits: tuple[int, int], trade: str | None = None
 ) -> Block:
-    """Ordinary procedure; `least` and `most` in yuan."""
-    return Block(category, Procedure.ORDINARY, number, fines, least * YUAN, most * YUAN, trade=trade)
+    """Ordinary procedure; `limits`: the least and the most of one fine, in yuan."""
+    least, most = (limit * YUAN for limit in limits)
+    return Block(category, Procedure.ORDINARY, number, fines, least, most, trade=trade)
 
 
 def _summary(category: CaseCategory, number: int, fines: Fen, least: int = 0, *, off_site: bool = False) -> Block:
@@ -255,29 +256,29 @@ def _simple(published: Mapping[str, int], before: Sequence[Block]) -> tuple[Bloc
 def _ordinaries(published: Mapping[str, int], before: Sequence[Block]) -> tuple[Block, ...]:
     """What was published by category, demolitions without a fine, and other categories, the last with the rest."""
 
-    def of(category: CaseCategory, name: str, least: int, most: int, trade: str | None = None) -> Block:
+    def of(category: CaseCategory, name: str, limits: tuple[int, int], trade: str | None = None) -> Block:
         number, fines = _left(published, f"{name}_decisions", f"{name}_fines", before, category=category)
-        return _ordinary(category, number, fines, least, most, trade)
+        return _ordinary(category, number, fines, limits, trade)
 
-    fumes = _ordinary(CaseCategory.FUMES, 6, 25_000 * YUAN, 1_000, 10_000, "餐饮")
-    straw = _ordinary(CaseCategory.STRAW, 2, 1_500 * YUAN, 500, 1_000)
+    fumes = _ordinary(CaseCategory.FUMES, 6, 25_000 * YUAN, (1_000, 10_000), "餐饮")
+    straw = _ordinary(CaseCategory.STRAW, 2, 1_500 * YUAN, (500, 1_000))
     ecology = _left(published, "environment_decisions", "environment_fines", [fumes, straw])
     found = [
-        of(CaseCategory.HOUSEHOLD_WASTE, "household_waste", 50, 5_000),
-        of(CaseCategory.CONSTRUCTION_WASTE, "construction_waste", 200, 100_000, "装饰工程"),
-        of(CaseCategory.HOUSING, "group_renting_and_structure", 1_000, 20_000),
-        of(CaseCategory.CONSTRUCTION, "construction_site", 50_000, 200_000, "建设工程"),
+        of(CaseCategory.HOUSEHOLD_WASTE, "household_waste", (50, 5_000)),
+        of(CaseCategory.CONSTRUCTION_WASTE, "construction_waste", (200, 100_000), "装饰工程"),
+        of(CaseCategory.HOUSING, "group_renting_and_structure", (1_000, 20_000)),
+        of(CaseCategory.CONSTRUCTION, "construction_site", (50_000, 200_000), "建设工程"),
         _ordinary(
             CaseCategory.PROPERTY, published["property_firm_decisions"], 30_000 * YUAN, 1_000, 10_000, "物业服务"
         ),
-        *(fumes, straw, _ordinary(CaseCategory.RIVER, *ecology, 500, 10_000)),
-        _ordinary(CaseCategory.PLANNING, 1_400, 0, 0, 0),
-        _ordinary(CaseCategory.APPEARANCE, 600, 80_000 * YUAN, 50, 2_000, "餐饮"),
-        _ordinary(CaseCategory.GREENING, 250, 70_000 * YUAN, 100, 5_000),
-        _ordinary(CaseCategory.MUNICIPAL, 300, 90_000 * YUAN, 100, 5_000, "市政工程"),
+        *(fumes, straw, _ordinary(CaseCategory.RIVER, *ecology, (500, 10_000))),
+        _ordinary(CaseCategory.PLANNING, 1_400, 0, (0, 0)),
+        _ordinary(CaseCategory.APPEARANCE, 600, 80_000 * YUAN, (50, 2_000), "餐饮"),
+        _ordinary(CaseCategory.GREENING, 250, 70_000 * YUAN, (100, 5_000)),
+        _ordinary(CaseCategory.MUNICIPAL, 300, 90_000 * YUAN, (100, 5_000), "市政工程"),
     ]
     rest = _left(published, "decisions_ordinary", "fines_ordinary", [*before, *found], procedure=Procedure.ORDINARY)
-    return (*found, _ordinary(CaseCategory.ADVERTISING, *rest, 200, 20_000, "广告"))
+    return (*found, _ordinary(CaseCategory.ADVERTISING, *rest, (200, 20_000), "广告"))
 
 
 def _left(
