@@ -387,6 +387,20 @@ def demo(as_json: bool, data: Path | None) -> None:
         sys.exit(1)
 
 
+@main.command()
+@click.argument("name", type=click.Choice(["minhang-2023"]))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--data", type=DATA, help="Keep the data here instead of a folder that goes away.")
+@click.option("--months", default=12, show_default=True, type=click.IntRange(1, 12), help="Only the first so many.")
+@click.option("--share", default=1, show_default=True, type=click.IntRange(1), help="Only one exchange in so many.")
+def scenario(name: str, as_json: bool, data: Path | None, months: int, share: int) -> None:
+    """Play the year NAME on real engines, and set the figures that its log gives beside those published."""
+    from services.cli.scenario import Part, play
+
+    if not play(name, as_json=as_json, data=data, part=Part(months, share)):
+        sys.exit(1)
+
+
 @main.group()
 def bench() -> None:
     """Measurements, all in one run on this machine."""

@@ -22,7 +22,7 @@ from contracts.records import Record
 from events.envelope import DIGEST, SALTS
 from services.cli.agencies import agency_key, new_agency
 from services.cli.driver import Driver
-from services.cli.stack import Stack
+from services.cli.stack import REGISTRARS, Stack
 from tests.support.factory import CASE, fact
 from tests.support.play import CITY, MINHANG, POLICE, PROCURATORATE, QINGPU
 from tests.support.told import at
@@ -114,7 +114,7 @@ def _text(instant: datetime) -> str:
 
 STEPS: Final = steps()
 
-VICTIMS: Final = (("clocks",), ("clocks", "audit"), ("transfers", "clocks"))
+VICTIMS: Final = (("clocks",), ("clocks", "audit"), (REGISTRARS, "clocks"))
 RANDOM: Final = frozenset({"signature", "signed", SALTS, DIGEST})
 
 

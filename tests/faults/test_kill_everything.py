@@ -16,7 +16,7 @@ import pytest
 from connectors.http.client import AgencyClient, new_event, new_id
 from connectors.process import Child
 from services.cli.agencies import new_agency
-from services.cli.stack import Stack
+from services.cli.stack import REGISTRARS, Stack
 from services.cli.story import border
 
 CLIENTS = 20
@@ -67,7 +67,7 @@ def killers(stack: Stack) -> list[tuple[str, Callable[[], None]]]:
     assert postgres is not None
     return [
         ("gateway", lambda: kill(stack.children["gateway"])),
-        ("transfers", lambda: kill(stack.children["transfers"])),
+        (REGISTRARS, lambda: kill(stack.children[REGISTRARS])),
         # By their process ids, as the kernel would: the objects that started them are not told.
         ("kafka", lambda: os.kill(kafka.pid, signal.SIGKILL)),
         ("postgres", lambda: os.kill(postgres.pid, signal.SIGKILL)),

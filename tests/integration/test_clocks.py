@@ -24,6 +24,7 @@ from connectors.kafka.progress import Progress
 from connectors.kafka.provision import TopicSpec, ensure
 from connectors.kafka.reader import read_all
 from connectors.kafka.settings import KafkaSettings
+from connectors.postgres import migrations
 from contracts.calendar import SHANGHAI
 from contracts.canonical import Document
 from contracts.deliveries import StageReached
@@ -44,7 +45,7 @@ from services.kernel.store import Store
 from services.kernel.submitting import submission
 from tests.support.factory import BUS, event, fact, new_exchange
 from tests.support.play import MINHANG, POLICE, QINGPU
-from tests.support.registered import runtime
+from tests.support.registered import registrar_schemas, runtime
 from tests.support.serving import eventually
 
 MONDAY = datetime(2026, 11, 2, 9, tzinfo=SHANGHAI)
@@ -491,6 +492,8 @@ async def test_the_tables_are_the_same_when_they_are_made_anew(still: Bus) -> No
         await eventually(lambda: nothing_due(still))
     before = await dump(still)
     assert len(before["clocks"]) >= 5
+    # It reads the stores of all registrars.
+    await asyncio.to_thread(migrations.provision, still.around.settings.postgres, registrar_schemas())
     await Keeper(still.around.pool, still.around.library, still.around.settings).rebuild()
     assert await dump(still) == before
     async with run(registrar(still), Clocks(still.around)):

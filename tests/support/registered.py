@@ -19,6 +19,7 @@ from contracts.library import Library
 from contracts.records import Record, receipt
 from contracts.signatures import seal
 from services.cli.provisioning import topic_specs
+from services.kernel.kinds import registrars
 from services.kernel.schema import schema
 from services.kernel.service import Runtime
 from services.kernel.settings import Settings
@@ -71,11 +72,19 @@ async def store(around: Runtime, records: Sequence[Record]) -> None:
         await Store("transfers", around.pool).add_events(connection, rows)
 
 
+def registrar_schemas() -> list[migrations.Schema]:
+    """The schemas of all registrars but transfers, which is always there."""
+    return [schema(name, "outbox", "registrar") for name in registrars() if name != "transfers"]
+
+
 @asynccontextmanager
 async def runtime(
     kafka: KafkaSettings, database: str, folder: Path, schemas: Sequence[migrations.Schema]
 ) -> AsyncGenerator[Runtime, None]:
-    """What a service shares, on real engines: topics, the registrar's schema and the given ones."""
+    """What a service shares, on real engines: topics, the registrar's schema and the given ones.
+
+    Who reads every registrar's store needs their schemas too: `registrar_schemas()`.
+    """
     contracts = overlay(folder / "contracts")
     ensure(kafka, topic_specs(contracts))
     migrations.provision(database, [schema("transfers", "outbox", "registrar"), *schemas])

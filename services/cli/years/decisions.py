@@ -6,7 +6,7 @@ the margins fall into blocks is invented; the last block takes what is left, so 
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -24,6 +24,7 @@ from services.cli.years import cast
 from services.cli.years.cast import TRADES
 from services.cli.years.diary import DAY, Diary
 from services.cli.years.orders import Origin, weights
+from services.cli.years.published import Published
 
 YUAN: Final = 100
 """分."""
@@ -204,7 +205,7 @@ class Blocks:
     leads: Block
 
 
-def blocks(published: Mapping[str, int]) -> Blocks:
+def blocks(published: Published) -> Blocks:
     """The blocks that the published figures fall into, by name. Raises ValueError where they do not fit together."""
     road = _ordinary(CaseCategory.CONSTRUCTION_WASTE, 28, published["road_operation_fines"], (500, 3_000), "渣土运输")
     sites = published["cross_province_leads_filed"], published["cross_province_fines"]
@@ -228,7 +229,7 @@ def _summary(category: CaseCategory, number: int, fines: Fen, least: int = 0, *,
     return Block(category, Procedure.SIMPLE, number, fines, least * YUAN, 200 * YUAN, off_site=off_site)
 
 
-def _off_site(published: Mapping[str, int]) -> tuple[Block, ...]:
+def _off_site(published: Published) -> tuple[Block, ...]:
     """非现场: lorries, waste thrown away in estates, and street order, which takes the rest."""
     lorries = Block(
         CaseCategory.CONSTRUCTION_WASTE,
@@ -246,14 +247,14 @@ def _off_site(published: Mapping[str, int]) -> tuple[Block, ...]:
     return lorries, estates, _summary(CaseCategory.APPEARANCE, number, fines, 20, off_site=True)
 
 
-def _simple(published: Mapping[str, int], before: Sequence[Block]) -> tuple[Block, ...]:
+def _simple(published: Published, before: Sequence[Block]) -> tuple[Block, ...]:
     """Decisions on the spot: household waste for the most part, and street order, which takes the rest."""
     waste = _summary(CaseCategory.HOUSEHOLD_WASTE, 4_030, 179_250 * YUAN)
     number, fines = _left(published, "decisions_simple", "fines_simple", [*before, waste], procedure=Procedure.SIMPLE)
     return waste, _summary(CaseCategory.APPEARANCE, number, fines)
 
 
-def _ordinaries(published: Mapping[str, int], before: Sequence[Block]) -> tuple[Block, ...]:
+def _ordinaries(published: Published, before: Sequence[Block]) -> tuple[Block, ...]:
     """What was published by category, demolitions without a fine, and other categories, the last with the rest."""
 
     def of(category: CaseCategory, name: str, limits: tuple[int, int], trade: str | None = None) -> Block:
@@ -269,7 +270,7 @@ def _ordinaries(published: Mapping[str, int], before: Sequence[Block]) -> tuple[
         of(CaseCategory.HOUSING, "group_renting_and_structure", (1_000, 20_000)),
         of(CaseCategory.CONSTRUCTION, "construction_site", (50_000, 200_000), "建设工程"),
         _ordinary(
-            CaseCategory.PROPERTY, published["property_firm_decisions"], 30_000 * YUAN, 1_000, 10_000, "物业服务"
+            CaseCategory.PROPERTY, published["property_firm_decisions"], 30_000 * YUAN, (1_000, 10_000), "物业服务"
         ),
         *(fumes, straw, _ordinary(CaseCategory.RIVER, *ecology, (500, 10_000))),
         _ordinary(CaseCategory.PLANNING, 1_400, 0, (0, 0)),
@@ -282,7 +283,7 @@ def _ordinaries(published: Mapping[str, int], before: Sequence[Block]) -> tuple[
 
 
 def _left(
-    published: Mapping[str, int],
+    published: Published,
     number: str,
     fines: str,
     blocks: Sequence[Block],

@@ -225,11 +225,12 @@ class _Way:
         category = rng.choices([*_CATEGORIES], [*_CATEGORIES.values()])[0]
         place = cast.place(rng, team.split("-", maxsplit=1)[0])
         call = rng.choice(TRADES[category].calls)
+        inspected = self.channel is Channel.INSPECTION
         return workorder.Dispatched(
             channel=self.channel,
             matter=Matter.FINDING if self.channel in _FOUND else Matter.COMPLAINT,
-            limit=Limit.NONE,
-            do_by=cast.longest(at.date(), 21) if self.channel is Channel.INSPECTION else None,
+            limit=Limit.DAY if inspected else Limit.NONE,
+            do_by=cast.longest(at.date(), 21) if inspected else None,
             number=number,
             recipient=team,
             title=call,

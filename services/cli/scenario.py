@@ -1,0 +1,327 @@
+"""`liandong scenario`: a year of a district is played on a real bus, and its figures set beside those published.
+
+The plan is made first (`services.cli.years`). Then legal time goes from hour to hour of it; what agencies state at an
+hour goes to the gateway in batches, each exchange's facts in their order, and nothing but a receipt is taken for an
+answer. Every event has its id from the plan: what was played before on the same data gets its old receipts again.
+"""
+
+import asyncio
+import json
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+from rich.console import Console
+
+from connectors.errors import ConnectorError
+from connectors.http.client import TRY_AGAIN, AgencyClient, new_event
+from connectors.kafka.reader import read_all
+from contracts import library
+from contracts.agencies import Agencies
+from contracts.canonical import Document
+from contracts.counting import midnight
+from contracts.errors import SignatureError
+from contracts.figures import Publication
+from contracts.signatures import SigningKey, verify_seal
+from contracts.topics import DEAD_LETTERS
+from services.cli import reading
+from services.cli.agencies import agency_key, new_agency
+from services.cli.draw import draw_published
+from services.cli.driver import Driver
+from services.cli.stack import Stack
+from services.cli.years import minhang
+from services.cli.years.diary import Step
+from services.kernel.keys import key_files
+from services.kernel.kinds import registrars
+
+BATCH: Final = 100
+"""Events in a request: small enough that the rooms of the bus work at the same time."""
+LANES: Final = 4
+"""Requests at a time."""
+_WAIT: Final = 60  # seconds that a request waits for the outcomes
+_PAUSES: Final = (0.5, 1, 2, 4, 8)
+"""Seconds after which a request that was not taken is sent again."""
+_SAMPLE: Final = 100
+"""One receipt in so many is verified."""
+_MOMENT: Final = timedelta(minutes=1)
+
+Say = Callable[[str], None]
+
+
+class NotRegisteredError(ConnectorError):
+    """A fact of the plan that the bus did not register."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How much of a year is played: so many months from January on, and one exchange in `share`."""
+
+    months: int = 12
+    share: int = 1
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is all of it, so that the figures have to be equal."""
+        return self.months >= 12 and self.share == 1
+
+    def of(self, steps: Sequence[Step]) -> list[Step]:
+        """The steps of this part."""
+        places: dict[str, int] = {}
+        return [
+            step
+            for step in steps
+            if step.at.month <= self.months and places.setdefault(step.exchange, len(places)) % self.share == 0
+        ]
+
+
+@dataclass(slots=True)
+class Player:
+    """States the steps of a plan, each at its hour."""
+
+    client: AgencyClient
+    driver: Driver
+    keys: Mapping[str, SigningKey]
+    say: Say
+    registered: int = 0
+    sample: list[Document] = field(default_factory=list[Document])
+
+    async def play(self, steps: Sequence[Step]) -> None:
+        """All of them, in order. Raises NotRegisteredError."""
+        hours = [list(own) for _, own in groupby(steps, key=attrgetter("at"))]
+        lanes = asyncio.Semaphore(LANES)
+        ready = asyncio.create_task(asyncio.to_thread(self._signed, hours[0]))
+        for hour, then in zip(hours, [*hours[1:], []], strict=True):
+            batches = await ready
+            # While the bus takes these, those of the next hour are signed.
+            ready = asyncio.create_task(asyncio.to_thread(self._signed, then))
+            await self.advance(hour[0].at)
+            await asyncio.gather(*(self._submit(batch, lanes) for batch in batches))
+            if not then or then[0].at.month != hour[0].at.month:
+                self.say(f"{hour[0].at:%Y-%m}  {self.registered:>7} registered")
+        await ready
+
+    async def advance(self, at: datetime) -> None:
+        """Data of an earlier run may have come further already: what it has registered is answered all the same."""
+        if at > self.driver.now:
+            await self.driver.advance(at)
+
+    def _signed(self, steps: Sequence[Step]) -> list[list[Document]]:
+        """The events of an hour in batches; those of one exchange in one batch, in order."""
+        return [[self._event(step) for step in batch] for batch in batches(steps)]
+
+    def _event(self, step: Step) -> Document:
+        return new_event(
+            self.keys[step.agency],
+            step.fact,
+            exchange=step.exchange,
+            kind=step.kind,
+            case=step.case,
+            home=self.client.bus if step.case else None,
+            leg=step.leg,
+            inname=step.inname,
+            time=step.at,
+            id_=step.id,
+        )
+
+    async def _submit(self, events: Sequence[Document], lanes: asyncio.Semaphore) -> None:
+        async with lanes:
+            answer = await self.client.submit_batch(events, wait=_WAIT)
+            for pause in _PAUSES:
+                if answer.status not in TRY_AGAIN:
+                    break
+                await asyncio.sleep(pause)
+                answer = await self.client.submit_batch(events, wait=_WAIT)
+        if answer.status != 200:
+            raise NotRegisteredError(f"a batch was answered {answer.status}: {answer.body[:500]!r}")
+        for event, item in zip(events, answer.json, strict=True):
+            if item["status"] != 201:
+                raise NotRegisteredError(f"{_named(event)} was answered {item['status']}: {_why(item['body'])}")
+            if self.registered % _SAMPLE == 0:
+                self.sample.append(item["body"])
+            self.registered += 1
+
+
+def batches(steps: Sequence[Step]) -> Iterator[list[Step]]:
+    """The steps of an hour in batches, all steps of an exchange in one of them and in order."""
+    threads: dict[str, list[Step]] = {}
+    for step in steps:
+        threads.setdefault(step.exchange, []).append(step)
+    batch: list[Step] = []
+    for thread in threads.values():
+        if batch and len(batch) + len(thread) > BATCH:
+            yield batch
+            batch = []
+        batch += thread
+    if batch:
+        yield batch
+
+
+def _named(event: Document) -> str:
+    return f"{event['time']} {event['source']} {event['type']} {event['id']} of exchange {event['exchange']}"
+
+
+def _why(body: Document) -> str:
+    return f"{body.get('type')}: {body.get('detail')}"
+
+
+def play(name: str, *, as_json: bool, data: Path | None, part: Part) -> bool:
+    """Play a year, print the figures, and say whether all checks hold. Nothing is left running or behind."""
+    begun = time.monotonic()
+    console = Console(stderr=as_json, highlight=False, emoji=False)
+    folder = data or Path(tempfile.mkdtemp(prefix="liandong-scenario-"))
+    try:
+        result = _played(name, folder, part, console)
+    finally:
+        if data is None:
+            shutil.rmtree(folder, ignore_errors=True)
+    result["elapsed_s"] = round(time.monotonic() - begun, 1)
+    if as_json:
+        print(json.dumps(result, ensure_ascii=False, indent=2))
+    else:
+        _tell(result, console.print)
+    return all(check["ok"] for check in result["checks"])
+
+
+def _played(name: str, folder: Path, part: Part, console: Console) -> dict[str, Any]:
+    known = library.load(folder / "contracts")
+    publication = next(item for item in known.figures if item.id == name)
+    steps = part.of(minhang.plan(publication, known.agencies, known.calendars))
+    exchanges = len({step.exchange for step in steps})
+    console.print(f"{len(steps)} events in {exchanges} exchanges, all invented; starting the bus …")
+    stack = Stack(folder, legal_time=midnight(publication.begin), say=lambda line: console.print(line, style="dim"))
+    keys = {code: _key(code, stack) for code in sorted({step.agency for step in steps})}
+    # The loop is made before anything can be interrupted, so that Ctrl-C never meets half a loop.
+    with asyncio.Runner() as runner:
+        runner.get_loop()
+        with stack:
+            console.print(f"running at {stack.url}; legal time is driven through {publication.begin.year}")
+            try:
+                return runner.run(_play(stack, steps, keys, publication, console.print))
+            except asyncio.CancelledError:
+                raise KeyboardInterrupt from None
+
+
+def _key(code: str, stack: Stack) -> SigningKey:
+    """The key that an earlier run has left, or a new one."""
+    return (
+        agency_key(code, stack.keys) if key_files(stack.keys, code) else new_agency(code, stack.keys, stack.contracts)
+    )
+
+
+async def _play(
+    stack: Stack, steps: Sequence[Step], keys: Mapping[str, SigningKey], publication: Publication, say: Say
+) -> dict[str, Any]:
+    bus_key = agency_key(stack.bus, stack.keys)
+    begun = time.monotonic()
+    async with AgencyClient(stack.url, bus_key, stack.bus) as client, Driver.start(stack) as driver:
+        player = Player(client, driver, keys, say)
+        await player.play(steps)
+        await player.advance(_last_moment(steps[-1].at))
+        played = time.monotonic() - begun
+    say("counting …")
+    days = {"begin": publication.begin, "end": publication.end}
+    answer = await reading.report(stack.url, bus_key, stack.bus, **days, agency=None, form="json", language="zh")
+    counted = await asyncio.to_thread(_counted, stack)
+    return _result(stack, player, answer.json, counted, round(played, 1))
+
+
+def _last_moment(at: datetime) -> datetime:
+    """That of the month."""
+    first = at.replace(day=1, hour=0, minute=0)
+    return (first + timedelta(days=32)).replace(day=1) - _MOMENT
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the registrars have stored."""
+
+    events: int = 0
+    by_the_bus: int = 0
+    exchanges: int = 0
+    rejections: int = 0
+    gaps: int = 0
+    audited: int = 0
+    dead: int = 0
+
+
+def _counted(stack: Stack) -> Stored:
+    """What is in the stores, in audit's log and among the dead letters. Blocks."""
+    sums: Counter[str] = Counter()
+    with psycopg.connect(stack.postgres) as connection:
+        for schema in registrars():
+            query = sql.SQL(_STORED).format(
+                events=sql.Identifier(schema, "events"), outcomes=sql.Identifier(schema, "outcomes")
+            )
+            row = connection.execute(query, (stack.bus,)).fetchone() or ()
+            sums.update(dict(zip(("events", "by_the_bus", "exchanges", "gaps", "rejections"), row, strict=True)))
+        (audited,) = connection.execute("SELECT count(*) FROM audit.events").fetchone() or (0,)
+    dead = sum(1 for item in read_all(stack.kafka, DEAD_LETTERS) if item.value)
+    return Stored(**sums, audited=audited, dead=dead)
+
+
+_STORED: Final = """
+    SELECT coalesce(sum(n), 0)::bigint, coalesce(sum(own), 0)::bigint, count(*), count(*) FILTER (WHERE last <> n),
+        (SELECT count(*) FROM {outcomes} WHERE outcome = 'rejection')
+    FROM (
+        SELECT count(*) AS n, max(sequence) AS last, count(*) FILTER (WHERE source = %s) AS own
+        FROM {events} GROUP BY kind, exchange
+    ) AS threads
+"""
+
+
+def _result(stack: Stack, player: Player, report: dict[str, Any], stored: Stored, played: float) -> dict[str, Any]:
+    agencies = library.load(stack.contracts).agencies
+    figures = report["figures"]
+    differ = [item["name"] for item in figures if not item["equal"]]
+    checks = {
+        "every derived figure equals the published one": not differ,
+        "every fact of the plan was registered": stored.events == player.registered + stored.by_the_bus,
+        "nothing was rejected": stored.rejections == 0,
+        "every exchange's sequences have no gap": stored.gaps == 0,
+        "the audit has every registered event": stored.audited == stored.events,
+        f"of {len(player.sample)} receipts each verifies": all(
+            _sealed(receipt, agencies, stack.bus) for receipt in player.sample
+        ),
+        "nothing was dead-lettered": stored.dead == 0,
+    }
+    return {
+        "scenario": report["publications"][0]["publication"],
+        "synthetic": "all persons, firms, numbers, places and papers are invented 虚构; the counts are those published",
+        "engines": stack.versions(),
+        "figures": figures,
+        "publications": report["publications"],
+        "counts": {
+            "events": stored.events,
+            "by_the_bus": stored.by_the_bus,
+            "exchanges": stored.exchanges,
+        },
+        "played_s": played,
+        "events_per_s": round(stored.events / played, 1),
+        "checks": [{"name": name, "ok": ok} for name, ok in checks.items()],
+    }
+
+
+def _sealed(receipt: Document, agencies: Agencies, bus: str) -> bool:
+    try:
+        return verify_seal(receipt, agencies, datetime.fromisoformat(str(receipt["acceptedtime"]))) == bus
+    except SignatureError:
+        return False
+
+
+def _tell(result: dict[str, Any], say: Say) -> None:
+    draw_published(result["figures"], result["publications"], say)
+    say("")
+    for check in result["checks"]:
+        say(f"{'[green]✓[/]' if check['ok'] else '[red]✗[/]'} {check['name']}")
+    counts = ", ".join(f"{count:,} {name}" for name, count in result["counts"].items())
+    say(f"\n{counts}\n{result['played_s']} s played, {result['events_per_s']} events/s; {result['elapsed_s']} s in all")
