@@ -23,8 +23,10 @@ from contracts.outages import Outage
 from contracts.records import Phase, Record
 from contracts.rules import Rules
 from events.envelope import SALTS
+from events.parts import Relation
 from events.registry import COMMON_KIND, facts, kind_of
 from services.audit.delay import delivered, split
+from services.audit.links import stated
 
 RECIPIENT: Final = "recipient"
 """The role of who is asked."""
@@ -198,7 +200,10 @@ class DayStatement(_Part):
 
 
 class Figures(_Part):
-    """What one exchange contributes. `ended`: when the fact was accepted that ended it."""
+    """What one exchange contributes. `ended`: when the fact was accepted that ended it.
+
+    answers: the exchanges that this one says it answers 双向告知.
+    """
 
     kind: str
     exchange: str
@@ -218,6 +223,7 @@ class Figures(_Part):
     replies: tuple[Reply, ...]
     circumstances: tuple[Circumstance, ...]
     statement: DayStatement | None = None
+    answers: tuple[str, ...] = ()
 
     def to_bytes(self) -> bytes:
         """The canonical bytes."""
@@ -294,6 +300,7 @@ def figures(
         replies=tuple(_replies(records, data)),
         circumstances=tuple(_circumstances(data)),
         statement=_statement(first, data),
+        answers=tuple(link.to_exchange for link in stated(first) if link.relation == Relation.ANSWERS),
     )
 
 

@@ -11,12 +11,15 @@
              "refused": [{"fact", "ground", "count"}],
              "overdue": [{"rule", "count", "total_s", "worst_s", "running", "running_total_s", "running_worst_s"}],
              "forwards": {"count", "again"}, "letters": {"adopted", "partly", "not_adopted"},
+             "notices": {"told", "answered", "open"},
              "delay": [{"cause", "seconds"}]}
 
 What counts in a period [begin, end), by `acceptedtime`:
 
 - opened, sent, and delay (the exchange's whole time, by whose it is): by when the exchange was opened; received: by
   when it was asked of the agency; ended: by when it ended; open: opened before `end`, and not ended yet as is known.
+- notices 双向告知: told by the agency in the period; of these, what came back (followed up, or answered by a notice of
+  the other side), and what is still open.
 - refused, forwards, letters: by when it was stated. A forward is of whose word it was, the arbiter's that designates
   included; `again`: to an agency that had had the matter.
 - accepted: what was asked of an agency counts when it took a position, or `days` after it was asked, whichever was
@@ -47,6 +50,8 @@ from services.audit.figures import RECIPIENT, TURNED_AWAY, Ask, Figures, Rating,
 _MICROSECOND: Final = timedelta(microseconds=1)
 _SECOND: Final = 10**6
 _DAY: Final = 86_400 * _SECOND
+_NOTICE: Final = "notice"
+_FOLLOWED_UP: Final = "followed_up"
 
 
 class _Weight(NamedTuple):
@@ -83,6 +88,33 @@ class _Sums:
         return sorted({key[1 : 1 + names] for key in self._of if key[0] == name})
 
 
+class _Notices:
+    """Which notices were told and which were answered: what answers one is another exchange."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, tuple[str, bool, bool]] = {}
+        self._answered: set[str] = set()
+
+    def add(self, item: Figures, period: _Period) -> None:
+        self._answered |= {*item.answers}
+        if item.kind == _NOTICE and period.has(item.opened):
+            followed_up = any(act.fact == _FOLLOWED_UP for act in item.acts)
+            self._told[item.exchange] = (item.opener, followed_up, item.ended is not None)
+
+    def counts(self, agency: str | None) -> JsonValue:
+        """Those of an agency, or of all."""
+        told = [
+            (followed_up or exchange in self._answered, ended)
+            for exchange, (opener, followed_up, ended) in self._told.items()
+            if agency in {None, opener}
+        ]
+        return {
+            "told": len(told),
+            "answered": sum(answered for answered, _ in told),
+            "open": sum(not answered and not ended for answered, ended in told),
+        }
+
+
 class Tabulation:
     """The indicators of the period [begin, end) as of `now` (all aware), of exchanges that come one by one.
 
@@ -103,9 +135,11 @@ class Tabulation:
         self._measured = packaged() if measured is None else tuple(measured)
         self._total = _Sums()
         self._by_agency: dict[str, _Sums] = {}
+        self._notices = _Notices()
 
     def add(self, item: Figures) -> None:
         """Count an exchange. One that has nothing to do with the period changes nothing."""
+        self._notices.add(item, self._period)
         for weight in _weights(item, self._period, self._measured):
             self._total.add(weight.key, weight.amount)
             for code in weight.agencies:
@@ -120,9 +154,12 @@ class Tabulation:
             "to": timestamp(end),
             "now": timestamp(now),
             "indicators": [_described(item) for item in measured],
-            "total": _block(self._total, measured) if self._agency is None else None,
-            "agencies": [{"agency": code, **_block(self._by_agency.get(code, _Sums()), measured)} for code in shown],
+            "total": self._block(self._total, None) if self._agency is None else None,
+            "agencies": [{"agency": code, **self._block(self._by_agency.get(code, _Sums()), code)} for code in shown],
         }
+
+    def _block(self, sums: _Sums, agency: str | None) -> Document:
+        return {**_block(sums, self._measured), "notices": self._notices.counts(agency)}
 
 
 def indicators(

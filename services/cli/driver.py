@@ -137,8 +137,11 @@ class Driver:
         """
         await self.quiet(deadline)
         while self.now != to:
-            self._set(await self._next(to))
-            await self.quiet(deadline)
+            moment = await self._next(to)
+            self._set(to if moment is None else moment)
+            # Nothing follows from an instant that is nobody's moment: a bus that was quiet still is.
+            if moment is not None:
+                await self.quiet(deadline)
 
     def _set(self, at: datetime) -> None:
         if at < self.now:
@@ -148,8 +151,13 @@ class Driver:
     async def _unquiet(self) -> str:
         try:
             before = await self._look()
+            # What is seen at once needs no second look: a bus at work is asked often.
+            if found := under_way(before, {}, before):
+                return found
             async with self._pool.connection() as connection:
                 waiting = await self._waiting(connection)
+            if found := under_way(before, waiting, before):
+                return found
             after = await self._look()
         except Exception as error:
             if not (isinstance(error, KafkaUnavailable) or transient(error)):
@@ -175,13 +183,13 @@ class Driver:
         rows = await (await connection.execute(sql.SQL(" UNION ALL ").join(counts))).fetchall()
         return {table: int(count) for table, count in rows}
 
-    async def _next(self, to: datetime) -> datetime:
-        """The first moment after now, at the latest `to`. Without a table of moments there are none."""
+    async def _next(self, to: datetime) -> datetime | None:
+        """The first moment after now, if it is not after `to`. Without a table of moments there are none."""
         async with self._pool.connection() as connection:
             if await (await connection.execute(_MOMENTS)).fetchone() != (True,):
-                return to
-            row = await (await connection.execute(_NEXT, (self.now,))).fetchone()
-        return to if row is None or row[0] is None else min(row[0], to)
+                return None
+            row = await (await connection.execute(_NEXT, (self.now, to))).fetchone()
+        return None if row is None else row[0]
 
 
 def _named(reasons: Mapping[str, str]) -> str:
@@ -201,4 +209,4 @@ _TABLES: Final = """
 
 _MOMENTS: Final = "SELECT to_regclass('clocks.moments') IS NOT NULL"
 
-_NEXT: Final = "SELECT min(at) FROM clocks.moments WHERE at > %s"
+_NEXT: Final = "SELECT min(at) FROM clocks.moments WHERE at > %s AND at <= %s"

@@ -90,6 +90,7 @@ class _Block(_Part):
     overdue: tuple[_Overdue, ...]
     forwards: dict[str, int]
     letters: dict[str, int]
+    notices: dict[str, int] = {}
     delay: tuple[_Time, ...]
 
 
@@ -244,7 +245,7 @@ def _block(block: _Block, names: Names, wording: Wording) -> Iterator[Element]:
         yield from _titled("refused", _refused(block, names, wording), wording)
     if block.delay:
         yield from _titled("delay_by_cause", _delay(block, wording), wording)
-    for word, numbers in (("forwards", block.forwards), ("letters", block.letters)):
+    for word, numbers in (("forwards", block.forwards), ("notices", block.notices), ("letters", block.letters)):
         if any(numbers.values()):
             yield element("p.quiet", wording.say(word, **numbers))
 

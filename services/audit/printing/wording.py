@@ -113,6 +113,10 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
         "转送 {count} 次, 其中重复转送 {again} 次",
         "forwarded {count} times, {again} of them to an agency that had had it",
     ),
+    "notices": (
+        "双向告知: 告知 {told} 件, 已回应 {answered} 件, 尚待回应 {open} 件",
+        "Notices: {told} told, {answered} answered, {open} open",
+    ),
     "letters": (
         "建议采纳 {adopted}, 部分采纳 {partly}, 未采纳 {not_adopted}",
         "proposals adopted {adopted}, in part {partly}, not adopted {not_adopted}",

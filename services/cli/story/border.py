@@ -3,21 +3,17 @@
 The agencies are public institutions; every person, number, plate and firm in this file is invented.
 """
 
-from dataclasses import dataclass
-from datetime import date, datetime
-from hashlib import sha256
+from collections.abc import Mapping
+from datetime import date
+from typing import Final
 
-from contracts.calendar import SHANGHAI
 from events import common, referral, transfer
-from events.fact import Fact
 from events.parts import (
-    Attachment,
     CaseSource,
     Cause,
     Circumstances,
     Citation,
     CompetentBody,
-    Contact,
     Goods,
     GoodsReceipt,
     Ground,
@@ -28,15 +24,19 @@ from events.parts import (
     Quantity,
     QuantityUnit,
     RedLine,
+    Relation,
     ReportedBy,
     Reporter,
     Unit,
     Urgency,
 )
 from events.penalties import Outcome, Penalty, PenaltyType
+from services.cli.story import cast
+from services.cli.story.cast import Ids, Step, Thread, attachment, contact, link
 
-MINHANG, QINGPU, CITY = "310112-cg", "310118-cg", "310000-cg"
-POLICE, PROCURATORATE = "310118-ga", "310118-jcy"
+MINHANG, QINGPU, CITY = cast.MINHANG, cast.QINGPU, cast.CITY
+POLICE, PROCURATORATE = cast.POLICE, cast.PROCURATORATE
+at = cast.at
 CASE = "SYN-2026-建筑垃圾-0117"
 
 WASTE_LAW = Citation(law="中华人民共和国生态环境法典", article="第一千零八十三条")
@@ -45,23 +45,6 @@ PENALTY_LAW = Citation(law="中华人民共和国行政处罚法", article="第�
 REFERRAL_RULES = Citation(law="行政执法机关移送涉嫌犯罪案件的规定", article="第五条、第六条")
 
 DAY = date(2026, 9, 21)
-
-
-def at(month: int, day: int, hour: int, minute: int = 0) -> datetime:
-    """An instant of 2026, Shanghai time."""
-    return datetime(2026, month, day, hour, minute, tzinfo=SHANGHAI)
-
-
-def attachment(title: str, pages: int = 1) -> Attachment:
-    """An attachment; its digest is that of its title, for there is no file."""
-    digest = f"sha-256:{sha256(title.encode()).hexdigest()}"
-    return Attachment(title=title, digest=digest, size=4096 * pages, media_type="application/pdf", pages=pages)
-
-
-def contact(name: str, phone: str, unit: str) -> Contact:
-    """Somebody to telephone."""
-    return Contact(name=name, phone=phone, unit=unit)
-
 
 CIRCUMSTANCES = Circumstances(
     cause=Cause(name="擅自倾倒建筑垃圾"),
@@ -255,39 +238,37 @@ goods_handed_over = referral.GoodsHandedOver(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What happens when. `again`: the very same submission is sent a second time."""
-
-    at: datetime
-    agency: str
-    kind: str
-    fact: Fact
-    again: bool = False
+THREADS: Final[Mapping[str, Thread]] = {
+    "transfer": Thread("transfer", CASE, careful=True),
+    "referral": Thread("referral", CASE, careful=True),
+}
 
 
-STEPS = (
-    Step(at(9, 21, 14), MINHANG, "transfer", sent, again=True),
-    # The letter lies unsigned: the deadline of one working day passes and is recorded.
-    Step(at(9, 23, 9, 30), QINGPU, "transfer", transfer_receipted),
-    Step(at(9, 30, 16), QINGPU, "transfer", returned),
-    # Five working days, over the National Day holiday and with the Saturday that is worked for it; warned, and met.
-    Step(at(10, 12, 10), MINHANG, "transfer", disputed),
-    Step(at(10, 20, 10), CITY, "transfer", designated),
-    Step(at(10, 21, 11), QINGPU, "transfer", accepted),
-    Step(at(11, 9, 9), QINGPU, "transfer", extension_requested),
-    Step(at(11, 10, 11), MINHANG, "transfer", extension_granted),
-    Step(at(11, 12, 10), QINGPU, "transfer", filed),
-    Step(at(11, 12, 14), QINGPU, "referral", reported),
-    Step(at(11, 13, 16, 5), QINGPU, "referral", approved),
-    Step(at(11, 14, 9), QINGPU, "referral", referred_without_report),
-    Step(at(11, 14, 9, 30), QINGPU, "referral", referred),
-    Step(at(11, 16, 9, 30), POLICE, "referral", referral_receipted),
-    Step(at(11, 16, 15), POLICE, "referral", supplement_requested),
-    Step(at(11, 18, 10), QINGPU, "referral", supplemented),
-    Step(at(11, 19, 11), POLICE, "referral", referral_filed),
-    Step(at(11, 20, 10), QINGPU, "referral", goods_handed_over),
-    Step(at(11, 24, 15), QINGPU, "transfer", decided),
-    Step(at(11, 26, 10), QINGPU, "transfer", outcome_reported),
-)
-"""The story, in the order in which it happens: ten weeks."""
+def steps(ids: Ids) -> tuple[Step, ...]:
+    """The transfer that grew from a lead, and the referral that grew from the transfer."""
+    from_lead = sent.model_copy(update={"links": (link(Relation.GREW_FROM, "lead", ids["lead"]),)})
+    from_transfer = reported.model_copy(update={"links": (link(Relation.GREW_FROM, "transfer", ids["transfer"]),)})
+    return (
+        Step(at(9, 21, 14), MINHANG, "transfer", from_lead, again=True),
+        # The letter lies unsigned: the deadline of one working day passes and is recorded.
+        Step(at(9, 23, 9, 30), QINGPU, "transfer", transfer_receipted),
+        Step(at(9, 30, 16), QINGPU, "transfer", returned),
+        # Five working days, over the National Day holiday and with the Saturday that is worked for it; warned, and met.
+        Step(at(10, 12, 10), MINHANG, "transfer", disputed),
+        Step(at(10, 20, 10), CITY, "transfer", designated),
+        Step(at(10, 21, 11), QINGPU, "transfer", accepted),
+        Step(at(11, 9, 9), QINGPU, "transfer", extension_requested),
+        Step(at(11, 10, 11), MINHANG, "transfer", extension_granted),
+        Step(at(11, 12, 10), QINGPU, "transfer", filed),
+        Step(at(11, 12, 14), QINGPU, "referral", from_transfer),
+        Step(at(11, 13, 16, 5), QINGPU, "referral", approved),
+        Step(at(11, 14, 9), QINGPU, "referral", referred_without_report, refused="dossier-incomplete"),
+        Step(at(11, 14, 9, 30), QINGPU, "referral", referred),
+        Step(at(11, 16, 9, 30), POLICE, "referral", referral_receipted),
+        Step(at(11, 16, 15), POLICE, "referral", supplement_requested),
+        Step(at(11, 18, 10), QINGPU, "referral", supplemented),
+        Step(at(11, 19, 11), POLICE, "referral", referral_filed),
+        Step(at(11, 20, 10), QINGPU, "referral", goods_handed_over),
+        Step(at(11, 24, 15), QINGPU, "transfer", decided),
+        Step(at(11, 26, 10), QINGPU, "transfer", outcome_reported),
+    )

@@ -387,6 +387,18 @@ def test_every_cause_has_its_chinese_name() -> None:
     assert set(Phase) <= {cause.value for cause in Cause}
 
 
+# --- several addressees
+
+
+def test_of_several_who_are_waited_for_the_time_is_the_last_one_s() -> None:
+    places = Play("lead").given((MINHANG, "lead.opened")).state.having(Role.RECIPIENT)
+    opening = [(MINHANG, "lead.opened"), *((code, "lead.receipted") for code in places)]
+    for order in (places, places[::-1]):
+        told = divided(*opening, *((code, "lead.not_found") for code in order), kind="lead")
+        assert {account for account, *_ in told} == {order[-1]}
+        assert sum(hours for _, _, hours, _ in told) == 2 * len(places)
+
+
 # --- whatever happens
 
 
