@@ -6,10 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from connectors.http.client import AgencyClient
 from connectors.kafka.producer import Message
 from connectors.kafka.settings import KafkaSettings
 from contracts.calendar import Calendars
@@ -267,6 +269,48 @@ async def test_a_timeline_comes_in_every_format(around: Runtime, forwarded: list
         for wrong in ({"format": "pdf"}, {"format": "html", "lang": "fr"}, {"colour": "red"}):
             assert (await justice.get(f"/v1/timelines/{exchange}", **wrong)).code == "bad-parameter"
         assert (await justice.get("/v1/timelines/no-such-case")).status == 404
+
+
+async def test_links_tie_exchanges_in_both_directions_and_survive_a_rebuild(
+    around: Runtime, forwarded: list[Record]
+) -> None:
+    origin = afresh(forwarded[:1])[0]
+    link = {"relation": "grew_from", "kind": "transfer", "exchange": origin.exchange}
+    grown = registered(Play("transfer").given((MINHANG, "transfer.sent", {"recipient": XUHUI, "links": [link]})))
+    (later,) = afresh(grown, later=5, case="another case")
+    await take_in(around, [origin, later])
+    await take_in(around, [later])
+    ends = [("transfer", later.exchange), ("transfer", origin.exchange)]
+
+    async def links(reader: AgencyClient, exchange: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = (await reader.timeline(exchange=exchange)).json["links"]
+        assert [[(item[end]["kind"], item[end]["exchange"]) for end in ("from", "to")] for item in found] in (
+            [ends],
+            [],
+        )
+        return found
+
+    async with (
+        serving("audit", quiet(around)) as url,
+        client(url, MINHANG) as minhang,
+        client(url, XUHUI) as xuhui,
+        client(url, QINGPU) as qingpu,
+    ):
+        for _ in range(2):
+            for exchange in (origin.exchange, later.exchange):
+                (seen,) = await links(minhang, exchange)
+                assert (seen["from"]["case"], seen["to"]["case"]) == ("another case", CASE)
+            # 徐汇 was told what it grew from, and is no party to that; 青浦 is no party to what grew.
+            (told,) = await links(xuhui, later.exchange)
+            assert (told["relation"], told["to"]["case"], told["to"]["status"]) == ("grew_from", None, None)
+            assert await links(qingpu, origin.exchange) == []
+            of_case = (await minhang.timeline(case=CASE)).json
+            assert [item["exchange"] for item in of_case["exchanges"]] == [origin.exchange]
+            assert len(of_case["links"]) == 1
+            page = (await minhang.get(f"/v1/timelines/{origin.exchange}", format="html")).body.decode()
+            assert "由其产生" in page
+            contracts = around.library.current()
+            await Ledger(around.pool).rebuild(contracts.rules, contracts.calendars)
 
 
 async def test_figures_are_for_those_whom_they_concern(around: Runtime, forwarded: list[Record]) -> None:
