@@ -98,12 +98,31 @@ class _OfAgency(_Block):
     agency: str
 
 
+class _Published(_Part):
+    name: str
+    title_zh: str
+    unit: str
+    seed: str
+    published: int | str
+    derived: int | str | None
+    equal: bool
+
+
+class _Publication(_Part):
+    title_zh: str
+    title_en: str
+    source: str
+    inconsistencies: tuple[str, ...]
+
+
 class _Figures(_Part):
     begin: AwareDatetime = Field(alias="from")
     end: AwareDatetime = Field(alias="to")
     indicators: tuple[_Described, ...]
     total: _Block | None
     agencies: tuple[_OfAgency, ...]
+    figures: tuple[_Published, ...] = ()
+    publications: tuple[_Publication, ...] = ()
 
 
 class _Evidence(_Part):
@@ -179,6 +198,7 @@ def figures_html(
             element("p.kind", period),
             element("p.quiet.made", made),
         ),
+        section(wording.say("published_figures"), _published(read, wording)) if read.figures else None,
         section(wording.say("overview"), _overview(blocks, read, wording), _lights(wording)),
         [section(name, _block(block, names, wording)) for name, block in blocks],
         _findings([_Finding.model_validate(item) for item in findings], names, wording) if findings else None,
@@ -186,6 +206,36 @@ def figures_html(
     )
     title = f"{wording.say('figures')} · {period}"
     return document(title, body, wording, running=title)
+
+
+def _published(figures: _Figures, wording: Wording) -> list[Element]:
+    """What was published beside what the log gives, and what in the publication does not fit."""
+    heads = [
+        (wording.say("figure"), ""),
+        (wording.say("unit"), ""),
+        (wording.say("published"), "number"),
+        (wording.say("derived"), "number"),
+        ("", ""),
+        (wording.say("seed"), ""),
+    ]
+    rows = [
+        element(
+            "tr",
+            element("td", wording.one(item.title_zh, item.name.replace("_", " "))),
+            element("td", item.unit),
+            element("td.number", str(item.published)),
+            element("td.number", "—" if item.derived is None else str(item.derived)),
+            element("td", "=" if item.equal else "≠"),
+            element("td", item.seed),
+        )
+        for item in figures.figures
+    ]
+    told = [
+        element("p.quiet", line)
+        for item in figures.publications
+        for line in (f"{wording.one(item.title_zh, item.title_en)}: {item.source}", *item.inconsistencies)
+    ]
+    return [table(heads, rows, ("36%", "10%", "14%", "14%", "4%", "22%")), *told]
 
 
 def _overview(blocks: Sequence[tuple[str, _Block]], figures: _Figures, wording: Wording) -> Element:

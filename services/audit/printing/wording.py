@@ -113,6 +113,12 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
         "转送 {count} 次, 其中重复转送 {again} 次",
         "forwarded {count} times, {again} of them to an agency that had had it",
     ),
+    "published_figures": ("公布数据与登记核对", "Published figures beside the log"),
+    "figure": ("数据", "Figure"),
+    "unit": ("单位", "Unit"),
+    "published": ("公布", "Published"),
+    "derived": ("登记推得", "From the log"),
+    "seed": ("文件", "Document"),
     "notices": (
         "双向告知: 告知 {told} 件, 已回应 {answered} 件, 尚待回应 {open} 件",
         "Notices: {told} told, {answered} answered, {open} open",

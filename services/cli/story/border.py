@@ -46,19 +46,17 @@ REFERRAL_RULES = Citation(law="行政执法机关移送涉嫌犯罪案件的规�
 
 DAY = date(2026, 9, 21)
 
+CARRIER = Unit(
+    name="示例渣土运输有限公司(虚构)",
+    social_credit_code="91310112MA1GB0003E",
+    legal_representative="张示例",
+    phone="021-00000000",
+    address="上海市闵行区示例路1号",
+)
+
 CIRCUMSTANCES = Circumstances(
     cause=Cause(name="擅自倾倒建筑垃圾"),
-    parties=Parties(
-        units=(
-            Unit(
-                name="示例渣土运输有限公司(虚构)",
-                social_credit_code="91310112MA1GB0003E",
-                legal_representative="张示例",
-                phone="021-00000000",
-                address="上海市闵行区示例路1号",
-            ),
-        )
-    ),
+    parties=Parties(units=(CARRIER,)),
     facts="9月18日夜间, 两辆重型自卸货车在区界以西30米处倾倒工程渣土, 现场查获, 驾驶员承认受雇于当事人。",
     place=Place(
         address="青浦区徐泾镇示例公路与闵行区交界处",

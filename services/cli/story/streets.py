@@ -5,7 +5,7 @@ from datetime import date
 from typing import Final
 
 from events import demand, workorder
-from events.parts import CompetentBody, Ground, Place, Relation, Reporter
+from events.parts import CompetentBody, Ground, Place, Relation
 from events.penalties import CaseCategory
 from services.cli.story import border
 from services.cli.story.cast import (
@@ -129,7 +129,7 @@ def sent_on(ids: Ids) -> workorder.Dispatched:
 
 
 too_busy = workorder.SentBack(
-    ground=Ground(code="workload", reason="年底检查任务重, 暂无力量。"), contact=desk(TRANSPORT)
+    ground=Ground(code="workload", reason="国庆保障任务重, 暂无力量。"), contact=desk(TRANSPORT)
 )
 
 sent_back = workorder.SentBack(
@@ -211,9 +211,7 @@ posted = demand.Posted(
     contact=desk(QIBAO),
 )
 
-claimed = demand.Claimed(
-    plan="增加清运班次, 与物业约定预约清运。", done_by=date(2026, 10, 30), contact=desk(GREENING)
-)
+claimed = demand.Claimed(plan="增加清运班次, 与物业约定预约清运。", done_by=date(2026, 10, 30), contact=desk(GREENING))
 
 cleared = demand.Done(
     measures="堆放点已清空, 清运由每周两次增至四次。(虚构)",
