@@ -249,16 +249,18 @@ def requests(history: History) -> Mapping[str, Entry]:
     return waiting
 
 
-def asked(waiting: Collection[str], source: str, leg: str | None, parties: Mapping[str, str]) -> str | None:
-    """Whose request for more time an answer of `source` is about: the leg's that it names, or the other side's only."""
+def asked(waiting: Collection[str], source: str, named: str | None, parties: Mapping[str, str]) -> str | None:
+    """Whose request for more time an answer of `source` is about: the one's that it names, or the other side's only."""
     others = [code for code in waiting if parties.get(code) != parties.get(source)]
-    return leg if leg in others else (others[0] if len(others) == 1 else None)
+    return named if named in others else (others[0] if len(others) == 1 else None)
 
 
 def _answered(waiting: Mapping[str, Entry], entry: Entry) -> Entry | None:
     if entry.fact not in {"extension_granted", "extension_refused"}:
         return None
-    return waiting.get(asked(waiting, entry.source, entry.leg, entry.parties) or "")
+    named = entry.said.get("agency")
+    whose = named if isinstance(named, str) else entry.leg
+    return waiting.get(asked(waiting, entry.source, whose, entry.parties) or "")
 
 
 def _waiting(waiting: Mapping[str, Entry], entry: Entry) -> Mapping[str, Entry]:
@@ -368,7 +370,7 @@ def _after(item: Clock, entry: Entry, request: Entry | None, calendars: Calendar
     if fact in rule.stops and entry.source == item.agency:
         in_time = suspended or entry.acceptedtime <= item.due.instant
         return _stopped(item, entry, ClockState.MET if in_time else ClockState.LATE)
-    if relieved or fact in rule.stops:
+    if relieved or fact in rule.stops or entry.fact in rule.ends:
         return _stopped(item, entry, ClockState.VOID)
     if fact in rule.suspends and not suspended and entry.acceptedtime <= item.due.instant:
         since = max(entry.acceptedtime, item.started_at)

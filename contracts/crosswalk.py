@@ -9,14 +9,13 @@ for every version; the day on which the bus accepted an event chooses, so that a
 a version that was in use is never edited: a correction is a new version from its day on.
 """
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
@@ -43,7 +42,6 @@ class LossKind(StrEnum):
     SPLIT = "split"  # 分属两个机关
     THRESHOLD = "threshold"  # 数量、幅度不同
     LAW_CHANGED = "law_changed"  # 法律更替
-    PLACE = "place"  # 地点变粗
     NONE = "none"  # 没有对应
 
 
@@ -161,7 +159,7 @@ class CrossedCause(_Told):
 
 
 class CrossedDivision(_Told):
-    """A division that an event names: its six digits of GB/T 2260, None if unknown; `not_these` have its name too."""
+    """A division that an event names: six digits, nine of a 街镇, None if unknown; `not_these` have its name too."""
 
     pointer: str
     given: str
@@ -254,19 +252,17 @@ class Crosswalk:
         return crossed, [loss for loss in cause.losses if loss.between(source, recipient)]
 
     def _division(self, pointer: str, given: str) -> tuple[CrossedDivision, Sequence[Loss]]:
-        code = _zones().get(given, given)[:6]
-        name = _division_name(code)
+        name = _division_name(given)
         if name is None:
             return CrossedDivision(pointer=pointer, given=given), [_unknown_place(given)]
         others = tuple(
             Named(name=_division_name(other) or namesake.name, code=other)
             for namesake in self.namesakes
-            if given in namesake.codes or code in namesake.codes
+            if given in namesake.codes
             for other in namesake.codes
-            if other not in {given, code}
+            if other != given
         )
-        crossed = CrossedDivision(pointer=pointer, given=given, code=code, name=name, not_these=others)
-        return crossed, [] if code == given else [_coarser(given, code, name)]
+        return CrossedDivision(pointer=pointer, given=given, code=given, name=name, not_these=others), []
 
 
 def province(code: str) -> str:
@@ -338,16 +334,8 @@ def _no_equivalent(named: Named, toward: str) -> Loss:
 def _unknown_place(given: str) -> Loss:
     return Loss(
         kind=LossKind.NONE,
-        zh=f"区划代码{given}不在 GB/T 2260 表中, 无法对照。",
-        en=f"The division {given} is not in the table of GB/T 2260 and cannot be mapped.",
-    )
-
-
-def _coarser(given: str, code: str, name: str) -> Loss:
-    return Loss(
-        kind=LossKind.PLACE,
-        zh=f"{given}不是 GB/T 2260 代码 (统计用功能区或街镇), 对照为{code} {name}, 更细的地点丢失。",
-        en=f"{given} is no code of GB/T 2260 (a zone or street of the statistics): {code} {name}, finer place lost.",
+        zh=f"区划代码{given}不在区划代码表 (GB/T 2260 及街镇) 中, 无法对照。",
+        en=f"The division {given} is not in the table of divisions (GB/T 2260, streets and towns) and cannot be mapped.",
     )
 
 
@@ -367,13 +355,3 @@ def _division_name(code: str) -> str | None:
         return codes.lookup_division(code).name
     except CodeError:
         return None
-
-
-_ZONES: Final = codes.FOLDER / "functional_zones.csv"
-
-
-@cache
-def _zones() -> Mapping[str, str]:
-    """The zones of the statistics, and the division of GB/T 2260 that each lies in."""
-    with _ZONES.open(encoding="utf-8", newline="") as file:
-        return {row["code"]: row["parent"] for row in csv.DictReader(file)}

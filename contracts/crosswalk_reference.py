@@ -15,7 +15,6 @@ LOSSES_ZH: Final = {
     LossKind.SPLIT: "分属两个机关",
     LossKind.THRESHOLD: "幅度不同",
     LossKind.LAW_CHANGED: "法律更替",
-    LossKind.PLACE: "地点变粗",
     LossKind.NONE: "没有对应",
 }
 
@@ -24,14 +23,14 @@ _PREFACE: Final = f"""\
 
 Drawn from `contracts/crosswalk`; do not edit. An event that goes to an agency of another province arrives verbatim; the
 item in the inbox has a member `crosswalk` beside it: what each cause of action 案由 that the event names is over there,
-the law that either side cites, what each place is in GB/T 2260, and `losses`: all that the mapping loses.
+the law that either side cites, what each place is called, and `losses`: all that the mapping loses.
 
 ```json
 {{"on": "2026-11-20", "origin": "310000", "toward": "330000",
  "causes": [{{"pointer": "/circumstances/cause", "given": {{…}}, "theirs": {{…}}, "there": {{…}}, "here": {{…}},
              "national": […], "version": "dumping@2026-08-15", "status": "example", "verified": false}}],
- "divisions": [{{"pointer": "/circumstances/place/division", "given": "310112102", "code": "310112",
-                "name": "闵行区", "not_these": []}}],
+ "divisions": [{{"pointer": "/circumstances/place/division", "given": "310112102", "code": "310112102",
+                "name": "七宝镇", "not_these": []}}],
  "losses": [{{"kind": "split", "zh": "…", "en": "…"}}]}}
 ```
 
@@ -41,9 +40,8 @@ the law that either side cites, what each place is in GB/T 2260, and `losses`: a
   version that was in use is not edited; what changes is a new version. Laws are those in force then, and older ones for
   acts of their time: which of them applies the recipient says (生态环境法典 1057).
 - It is made from the recipient's own copy: what that withholds, the crosswalk does not know.
-- Codes of GB/T 2260 cross unchanged. A zone of the statistics (`contracts/codes/functional_zones.csv`, such as 320671)
-  goes to the division that it lies in, a street or town of nine digits to its district; the finer place is lost, and
-  a loss says so.
+- Codes of GB/T 2260 and of streets and towns cross unchanged, with their name. One that is not in the table of divisions
+  is a loss of the kind `none`; a zone of the statistics (such as 320671) is no code, and no event has it.
 - *example*: 《长三角建筑垃圾案件移送标准(试行)》 (沪城管执〔2024〕3号) could not be read. Names and codes (SYN-) of
   causes are examples, to be replaced by an overlay; the laws were read where they are not marked *not verified*.
 

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
@@ -16,6 +16,9 @@ from contracts.canonical import Document, canonical, parse_object
 from contracts.codec import content_digest, copy_for, signing_form
 from contracts.errors import MalformedJson
 from events.fields import FieldClass
+
+RECIPIENT: Final = "recipient"
+"""The role of an addressee."""
 
 RECEIPT, REJECTION, HELD = "receipt", "rejection", "held"
 OutcomeName = Literal["receipt", "rejection", "held"]
@@ -29,6 +32,15 @@ class Party(BaseModel):
     role: str
     reads: tuple[FieldClass, ...]
     agreement: str | None = None
+
+
+class Part(BaseModel):
+    """How an exchange stands for one addressee of several: its own leg, and whose move it is there."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: str
+    moves: tuple[str, ...]
 
 
 class Phase(StrEnum):
@@ -45,7 +57,8 @@ class Phase(StrEnum):
 class Standing(BaseModel):
     """Where an exchange stands after an event. `moves` names the agencies whose move it is.
 
-    `phase` is None after the end, and for an exchange of a bus that did not say it yet.
+    `phase` is None after the end, and for an exchange of a bus that did not say it yet. `parts`: where addressees learn
+    nothing of each other, what each of them is told in place of status and moves.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -59,6 +72,15 @@ class Standing(BaseModel):
     home: str
     hops: int = 0
     phase: Phase | None = None
+    parts: dict[str, Part] | None = None
+
+    def told_to(self, agency: str) -> "Standing":
+        """The standing as a party may know it."""
+        part = self.parts.get(agency) if self.parts else None
+        if part is None or self.parties[agency].role != RECIPIENT:
+            return self
+        own = {"status": part.status, "moves": part.moves, "legs": {agency: self.legs[agency]}, "parts": None}
+        return self.model_copy(update=own)
 
 
 class Record(BaseModel):

@@ -47,6 +47,8 @@ class ExtensionGranted(Fact):
     title_zh: ClassVar[str] = "同意延期"
     new_date: date
     rule: Line | None = None
+    agency: AgencyCode | None = None
+    """Who had asked, where that is not plain"""
 
 
 class ExtensionRefused(Fact):
@@ -55,6 +57,8 @@ class ExtensionRefused(Fact):
     title_zh: ClassVar[str] = "不同意延期"
     reason: Text
     rule: Line | None = None
+    agency: AgencyCode | None = None
+    """Who had asked, where that is not plain"""
 
 
 class Corrected(Fact):

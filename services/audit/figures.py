@@ -202,7 +202,7 @@ class DayStatement(_Part):
 class Figures(_Part):
     """What one exchange contributes. `ended`: when the fact was accepted that ended it.
 
-    answers: the exchanges that this one says it answers 双向告知.
+    answers: the notices 双向告知 that this one says it answers.
     """
 
     kind: str
@@ -300,7 +300,7 @@ def figures(
         replies=tuple(_replies(records, data)),
         circumstances=tuple(_circumstances(data)),
         statement=_statement(first, data),
-        answers=tuple(link.to_exchange for link in stated(first) if link.relation == Relation.ANSWERS),
+        answers=tuple(_answers(first)),
     )
 
 
@@ -488,6 +488,12 @@ def _circumstances(data: _Data) -> Iterator[Circumstance]:
                 quantity=_line(quantity.get("value")),
                 unit=_line(quantity.get("unit")),
             )
+
+
+def _answers(first: Record) -> Iterator[str]:
+    for link in stated(first):
+        if link.relation == Relation.ANSWERS and link.to_kind == first.kind:
+            yield link.to_exchange
 
 
 def _statement(first: Record, data: _Data) -> DayStatement | None:

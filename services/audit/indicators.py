@@ -88,31 +88,37 @@ class _Sums:
         return sorted({key[1 : 1 + names] for key in self._of if key[0] == name})
 
 
+class _Told(NamedTuple):
+    opener: str
+    addressed: frozenset[str]
+    followed_up: bool
+    ended: bool
+
+
 class _Notices:
-    """Which notices were told and which were answered: what answers one is another exchange."""
+    """Which notices were told and which were answered: what answers one is another exchange, opened by who got it."""
 
     def __init__(self) -> None:
-        self._told: dict[str, tuple[str, bool, bool]] = {}
-        self._answered: set[str] = set()
+        self._told: dict[str, _Told] = {}
+        self._answers: set[tuple[str, str]] = set()
 
     def add(self, item: Figures, period: _Period) -> None:
-        self._answered |= {*item.answers}
+        self._answers |= {(exchange, item.opener) for exchange in item.answers}
         if item.kind == _NOTICE and period.has(item.opened):
+            addressed = frozenset(joined.agency for joined in item.joined if joined.role == RECIPIENT)
             followed_up = any(act.fact == _FOLLOWED_UP for act in item.acts)
-            self._told[item.exchange] = (item.opener, followed_up, item.ended is not None)
+            self._told[item.exchange] = _Told(item.opener, addressed, followed_up, item.ended is not None)
 
     def counts(self, agency: str | None) -> JsonValue:
         """Those of an agency, or of all."""
-        told = [
-            (followed_up or exchange in self._answered, ended)
-            for exchange, (opener, followed_up, ended) in self._told.items()
-            if agency in {None, opener}
-        ]
-        return {
-            "told": len(told),
-            "answered": sum(answered for answered, _ in told),
-            "open": sum(not answered and not ended for answered, ended in told),
+        own = {exchange: told for exchange, told in self._told.items() if agency in {None, told.opener}}
+        answered = {
+            exchange
+            for exchange, told in own.items()
+            if told.followed_up or any((exchange, code) in self._answers for code in told.addressed)
         }
+        waiting = [exchange for exchange, told in own.items() if exchange not in answered and not told.ended]
+        return {"told": len(own), "answered": len(answered), "open": len(waiting)}
 
 
 class Tabulation:

@@ -99,7 +99,7 @@ class AuditRoutes:
         agencies = self._library.current().agencies
         return json_response(
             {
-                "items": [summary(thread, agencies) for thread in shown],
+                "items": [summary(thread, agencies, caller.agency) for thread in shown],
                 "cursor": _cursor(Place.of(shown[-1]), this_list) if more else None,
                 "more": more,
             }
@@ -109,7 +109,7 @@ class AuditRoutes:
         """One exchange as it stands."""
         caller = await self._door.caller(request)
         thread = await self._thread(request, caller.agency)
-        return json_response(summary(thread, self._library.current().agencies))
+        return json_response(summary(thread, self._library.current().agencies, caller.agency))
 
     async def timeline(self, request: web.Request) -> web.Response:
         """One exchange, step by step."""

@@ -58,7 +58,7 @@ from contracts.codec import fact_type
 from contracts.deliveries import StageReached
 from contracts.disclosure import withheld
 from contracts.outages import Outage
-from contracts.records import Record, Standing
+from contracts.records import RECIPIENT, Record, Standing
 from contracts.rules import Rules
 from services.audit.delay import CAUSES_ZH, Segment, Split, Totals, delivered, split, summed
 
@@ -92,9 +92,9 @@ class Thread:
         )
 
 
-def summary(thread: Thread, agencies: Agencies) -> Document:
-    """An exchange as it stands, with its parties' names."""
-    standing = thread.standing
+def summary(thread: Thread, agencies: Agencies, reader: str) -> Document:
+    """An exchange as it stands for one of its parties, with the parties' names."""
+    standing = thread.standing.told_to(reader)
     return {
         "kind": thread.kind,
         "exchange": thread.exchange,
@@ -130,12 +130,14 @@ def exchange_timeline(
 
     `outages`: of the bus; `now`: legal time, aware.
     """
-    thread = Thread.of(records)
-    entries = _entries(records, stages, reader, thread.standing, agencies)
+    told = _told_to(reader, records)
+    thread = Thread.of(told)
+    entries = _entries(told, stages, reader, records[-1].standing, agencies)
     hidden = _hidden(entries)
-    found = _seen_clocks(records, stages, hidden, rules, calendars)
-    delay = split(records, stages, outages, now, hidden)
-    return {**_head(thread, found, delay, agencies, now), "entries": [*entries]}
+    own = _own(reader, records[-1])
+    found = _seen_clocks(told, stages, hidden, own=own, rules=rules, calendars=calendars)
+    delay = split(told, stages, outages, now, hidden)
+    return {**_head(thread, found, delay, agencies, reader=reader, now=now), "entries": [*entries]}
 
 
 def case_timeline(
@@ -153,14 +155,16 @@ def case_timeline(
     heads: list[tuple[datetime, str, str, Document]] = []
     entries: list[tuple[datetime, str, str, Document]] = []
     segments: list[Segment] = []
-    for records, stages in exchanges:
+    for registered, stages in exchanges:
+        records = _told_to(reader, registered)
         thread = Thread.of(records)
-        told = _entries(records, stages, reader, thread.standing, agencies)
+        told = _entries(records, stages, reader, registered[-1].standing, agencies)
         hidden = _hidden(told)
-        found = _seen_clocks(records, stages, hidden, rules, calendars)
+        own = _own(reader, registered[-1])
+        found = _seen_clocks(records, stages, hidden, own=own, rules=rules, calendars=calendars)
         delay = split(records, stages, outages, now, hidden)
         segments += delay.segments
-        head = _head(thread, found, delay, agencies, now)
+        head = _head(thread, found, delay, agencies, reader=reader, now=now)
         heads.append((instant(thread.opened), thread.kind, thread.exchange, head))
         for record, entry in zip(records, told, strict=True):
             entries.append((instant(record.event["recordedtime"]), thread.kind, thread.exchange, entry))
@@ -172,10 +176,27 @@ def case_timeline(
     }
 
 
-def _head(thread: Thread, found: Sequence[Clock], delay: Split, agencies: Agencies, now: datetime) -> Document:
+def _told_to(reader: str, records: Sequence[Record]) -> Sequence[Record]:
+    """The records with the standing that the reader may know of: where addressees learn nothing of each other, its own.
+
+    So whose delay it was is told as if the others were not there.
+    """
+    if records[-1].standing.parts is None:
+        return records
+    return [record.model_copy(update={"standing": record.standing.told_to(reader)}) for record in records]
+
+
+def _own(reader: str, newest: Record) -> str | None:
+    """The reader, if it is told of its own leg and of no other."""
+    return reader if newest.standing.told_to(reader) is not newest.standing else None
+
+
+def _head(
+    thread: Thread, found: Sequence[Clock], delay: Split, agencies: Agencies, *, reader: str, now: datetime
+) -> Document:
     """What a timeline says besides its entries."""
     return {
-        **summary(thread, agencies),
+        **summary(thread, agencies, reader),
         "running": [
             {
                 "rule": item.rule.id,
@@ -206,11 +227,17 @@ def _seen_clocks(
     records: Sequence[Record],
     stages: Sequence[StageReached],
     hidden: AbstractSet[int],
+    *,
+    own: str | None,
     rules: Rules,
     calendars: Calendars,
 ) -> list[Clock]:
-    """The clocks that tell nothing of what is hidden: the name of a rule tells what started and what stopped it."""
-    found = clocks(History.of(records, delivered(stages)), rules, calendars)
+    """The clocks that tell nothing of what is hidden: the name of a rule tells what started and what stopped it.
+
+    `own`: of the addressees' clocks only this one's.
+    """
+    every = clocks(History.of(records, delivered(stages)), rules, calendars)
+    found = [item for item in every if own in {None, item.agency} or item.rule.duty != RECIPIENT]
     # What suspended a clock, it knows only by its time.
     times = {instant(record.event["acceptedtime"]) for record in records if record.sequence in hidden}
     return [

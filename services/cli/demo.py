@@ -1,8 +1,8 @@
-"""The demo: one case crosses the bus end to end, on real engines, every agency a client of its own over HTTP.
+"""The demo: the seeds' story crosses the bus in one run, on real engines, every agency a client of its own over HTTP.
 
-Legal time is driven: ten weeks pass in well under a minute, with a deadline warned and met, one missed, one extended.
+Legal time is driven: ten weeks pass in well under a minute, with deadlines warned and met, missed, extended.
 
-What it claims at the end it has read from the store and with an independent Kafka reader, not from its clients.
+What it claims at the end it has read from the stores, the inboxes, the timelines and with an independent Kafka reader.
 """
 
 import asyncio
@@ -10,145 +10,48 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from psycopg import sql
 from rich.console import Console
+from rich.markup import escape
 
-from connectors.http.client import AgencyClient, Answer, new_event, new_id
+from connectors.http.client import AgencyClient
 from connectors.kafka.reader import read_all
-from connectors.postgres.pool import open_pool
+from connectors.kafka.settings import KafkaSettings
+from connectors.postgres.pool import Pool, open_pool
 from contracts import library
 from contracts.agencies import Agencies
-from contracts.canonical import Document, canonical, parse_object
+from contracts.canonical import Document, parse_object
 from contracts.codec import verify_event
-from contracts.disclosure import withheld
 from contracts.errors import SignatureError
-from contracts.records import Record
+from contracts.library import Contracts
+from contracts.records import REJECTION, Record
 from contracts.signatures import verify_seal
 from contracts.topics import DEAD_LETTERS, DELIVERIES
 from services.cli.agencies import agency_key, new_agency
 from services.cli.draw import draw
 from services.cli.driver import Driver
 from services.cli.stack import Stack
-from services.cli.story import border
+from services.cli.story import telling
+from services.cli.story.cast import JUSTICE, QINGPU, Ids
+from services.cli.story.outcome import outcome, seen
+from services.cli.story.player import Agency, Player
 from services.kernel.store import Store
 
-AGENCIES = (border.MINHANG, border.QINGPU, border.CITY, border.POLICE, border.PROCURATORATE)
-_ARRIVAL = 20.0  # seconds: the longest that an agency waits for an event to reach its inbox
-_REFERRAL_SENT = 3  # what precedes the referral itself is not shown to the police
+_DRAWN: Final = ("transfer", "referral")
+"""The exchanges of the main case whose timelines are drawn."""
+_READERS: Final = (JUSTICE, QINGPU)
+"""Whose timelines of the main case are asked for: in 闵行 the justice bureau sees all of it, in 青浦 the bureau."""
 
-
-@dataclass(slots=True)
-class Agency:
-    """One agency: its client, and what its inbox has shown it."""
-
-    client: AgencyClient
-    cursor: str | None = None
-    seen: dict[str, int] = field(default_factory=dict[str, int])
-    items: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-
-    async def until(self, exchange: str, sequence: int) -> None:
-        """Read the inbox until an exchange has come this far. Raises TimeoutError."""
-        async with asyncio.timeout(_ARRIVAL):
-            while self.seen.get(exchange, 0) < sequence:
-                answer = await self.client.inbox(self.cursor, wait=5)
-                page = answer.json
-                for item in page["items"]:
-                    self._take(item)
-                self.cursor = page["cursor"]
-                if page["items"]:
-                    await self.client.ack(page["cursor"])
-
-    def _take(self, item: dict[str, Any]) -> None:
-        self.items.append(item)
-        event = item.get("event") or item.get("stub")
-        if event is not None:
-            self.seen[event["exchange"]] = event["sequence"]
-
-
-@dataclass(slots=True)
-class Play:
-    """What happens in the demo, and what is counted."""
-
-    agencies: dict[str, Agency]
-    driver: Driver
-    store: Store
-    say: Callable[[str], None]
-    bus: str
-    transfer: str = field(default_factory=new_id)
-    referral: str = field(default_factory=new_id)
-    parties: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-    submitted: int = 0
-    duplicates: int = 0
-    duplicates_equal: bool = True
-    refusals: list[str | None] = field(default_factory=list[str | None])
-
-    async def step(self, step: border.Step) -> None:
-        """One step of the story at its instant: an agency states a fact, having read everything that came before it."""
-        await self.driver.advance(step.at)
-        exchange = getattr(self, step.kind)
-        agency = self.agencies[step.agency]
-        # The bus may have said something about a clock meanwhile.
-        known = await self._registered(step.kind, exchange)
-        if known and step.agency in self.parties.get(exchange, ()):
-            await agency.until(exchange, known)
-        case, home = (None, None) if known else (border.CASE, self.bus)
-        event = new_event(
-            agency.client.key,
-            step.fact,
-            exchange=exchange,
-            kind=step.kind,
-            known=known or None,
-            case=case,
-            home=home,
-            time=step.at,
-        )
-        answer = await agency.client.submit_surely(event, wait=20)
-        self.submitted += 1
-        self._report(step, answer)
-        if step.again:
-            await self.again(step, event, answer)
-
-    async def _registered(self, kind: str, exchange: str) -> int:
-        """How far the exchange has come, by the store; who its parties are is noted."""
-        records = (await self.store.exchanges([(kind, exchange)])).get((kind, exchange), [])
-        if not records:
-            return 0
-        self.parties[exchange] = tuple(records[-1].standing.parties)
-        return records[-1].sequence
-
-    def _report(self, step: border.Step, answer: Answer) -> None:
-        said = f"{step.at:%m-%d %H:%M} {step.kind:8}"
-        fact = f"{step.agency:10} {step.fact.title_zh} {step.fact.name()}"
-        if answer.status == 201:
-            self.say(f"[green]登记[/] {said} #{answer.json['sequence']:<2} {fact}")
-        else:
-            self.refusals.append(answer.code)
-            self.say(f"[red]退件[/] {said} –   {fact}: {answer.code}: {answer.json.get('detail')}")
-
-    async def again(self, step: border.Step, event: Document, first: Answer) -> None:
-        """The same submission once more: the original receipt must come back, byte for byte."""
-        answer = await self.agencies[step.agency].client.submit_surely(event, wait=20)
-        self.submitted += 1
-        self.duplicates += 1
-        self.duplicates_equal &= answer.body == first.body
-        self.say(f"[yellow]重复[/] {step.at:%m-%d %H:%M} {step.kind:8}     the same again: the original receipt")
-
-    async def everybody_reads(self) -> None:
-        """Every party reads its inbox to the end."""
-        await self.driver.quiet()
-        for kind in ("transfer", "referral"):
-            exchange = getattr(self, kind)
-            last = await self._registered(kind, exchange)
-            for code in self.parties[exchange]:
-                if code in self.agencies:
-                    await self.agencies[code].until(exchange, last)
+Say = Callable[[str], None]
 
 
 def play(*, as_json: bool, data: Path | None) -> bool:
@@ -156,18 +59,20 @@ def play(*, as_json: bool, data: Path | None) -> bool:
     begun = time.monotonic()
     console = Console(stderr=as_json, highlight=False)
     folder = data or Path(tempfile.mkdtemp(prefix="liandong-demo-"))
-    say: Callable[[str], None] = console.print
+    say: Say = console.print
+    ids = telling.new_ids()
+    steps = telling.steps(ids)
     try:
-        say("starting Kafka, PostgreSQL and five services; legal time is driven …")
-        stack = Stack(folder, legal_time=border.STEPS[0].at, say=lambda line: console.print(line, style="dim"))
-        for code in AGENCIES:
+        say("starting Kafka, PostgreSQL and the services; legal time is driven …")
+        stack = Stack(folder, legal_time=steps[0].at, say=lambda line: console.print(line, style="dim"))
+        for code in telling.agencies(steps):
             new_agency(code, stack.keys, stack.contracts)
         # The loop is made before anything can be interrupted, so that Ctrl-C never meets half a loop.
         with asyncio.Runner() as runner:
             runner.get_loop()
             with stack:
                 say(f"running after {time.monotonic() - begun:.1f} s at {stack.url}")
-                result = _run(runner, _play(stack, say))
+                result = _run(runner, _play(stack, ids, say))
     finally:
         if data is None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -187,73 +92,189 @@ def _run(runner: asyncio.Runner, playing: Coroutine[Any, Any, dict[str, Any]]) -
         raise KeyboardInterrupt from None
 
 
-async def _play(stack: Stack, say: Callable[[str], None]) -> dict[str, Any]:
-    async with _agencies(stack) as agencies, Driver.start(stack) as driver, open_pool(stack.postgres) as pool:
-        run = Play(agencies, driver, Store("transfers", pool), say, stack.bus)
-        for step in border.STEPS:
-            await run.step(step)
-        await run.everybody_reads()
-        timelines = [
-            (await agencies[border.QINGPU].client.timeline(exchange=exchange)).json
-            for exchange in (run.transfer, run.referral)
-        ]
-        for timeline in timelines:
+async def _play(stack: Stack, ids: Ids, say: Say) -> dict[str, Any]:
+    steps = telling.steps(ids)
+    contracts = library.load(stack.contracts)
+    async with (
+        _agencies(stack, telling.agencies(steps)) as agencies,
+        Driver.start(stack) as driver,
+        open_pool(stack.postgres) as pool,
+    ):
+        stores = {name: Store(name, pool) for name in contracts.topics.kinds.registrars}
+        player = Player(agencies, driver, stores, contracts.topics, say, stack.bus, telling.THREADS, ids)
+        await player.tell(steps)
+        await player.everybody_reads()
+        found = await _found(stack, contracts, pool, stores)
+        told = await _timelines(agencies, ids, found.records)
+        for thread in _DRAWN:
             say("")
-            draw(timeline, say)
-        return await _result(stack, run, timelines)
+            draw(told.exchanges[thread], say)
+        return _result(stack, player, contracts, found, told)
 
 
 @asynccontextmanager
-async def _agencies(stack: Stack) -> AsyncGenerator[dict[str, Agency]]:
+async def _agencies(stack: Stack, codes: Iterable[str]) -> AsyncGenerator[dict[str, Agency]]:
     async with AsyncExitStack() as opened:
         yield {
             code: Agency(
                 await opened.enter_async_context(AgencyClient(stack.url, agency_key(code, stack.keys), stack.bus))
             )
-            for code in AGENCIES
+            for code in codes
         }
 
 
-async def _result(stack: Stack, run: Play, timelines: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the store and an independent reader say happened."""
-    async with open_pool(stack.postgres) as pool:
-        stored = [record async for record in Store("transfers", pool).all_records()]
-        async with pool.connection() as connection:
-            rows = await (
-                await connection.execute("SELECT outcome, count(*) FROM transfers.outcomes GROUP BY outcome")
-            ).fetchall()
-            audited = await (
-                await connection.execute("SELECT kind, exchange::text, sequence, record FROM audit.events")
-            ).fetchall()
-    outcomes = {str(name): int(count) for name, count in rows}
-    published = [item.value for item in read_all(stack.kafka, "events.transfers") if item.value]
-    dead = [item for item in read_all(stack.kafka, DEAD_LETTERS) if item.value]
-    deliveries = [parse_object(item.value) for item in read_all(stack.kafka, DELIVERIES) if item.value]
-    agencies = library.load(stack.contracts).agencies
-    newest = {record.exchange: record for record in sorted(stored, key=lambda record: record.sequence)}
-    by_bus = sum(record.event["source"] == stack.bus for record in stored)
-    clocks = [item for timeline in timelines for item in timeline["clocks"]]
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What lies in the stores, with audit, and on Kafka. `refused`: the codes of the rejections."""
+
+    records: list[Record]
+    outcomes: Counter[str]
+    refused: Counter[str]
+    audited: Mapping[tuple[str, str, int], bytes]
+    published: list[bytes]
+    dead: int
+    delivered: int
+
+
+async def _found(stack: Stack, contracts: Contracts, pool: Pool, stores: Mapping[str, Store]) -> Found:
+    records = [record for store in stores.values() async for record in store.all_records()]
+    outcomes: Counter[str] = Counter()
+    refused: Counter[str] = Counter()
+    async with pool.connection() as connection:
+        for name in stores:
+            query = sql.SQL("SELECT outcome, document FROM {}").format(sql.Identifier(name, "outcomes"))
+            for kind, document in await (await connection.execute(query)).fetchall():
+                outcomes[kind] += 1
+                if kind == REJECTION:
+                    refused[str(parse_object(document)["code"])] += 1
+        rows = await (
+            await connection.execute("SELECT kind, exchange::text, sequence, record FROM audit.events")
+        ).fetchall()
+    topics = (*contracts.topics.events(), DEAD_LETTERS, DELIVERIES)
+    values = await _values(stack.kafka, topics)
+    return Found(
+        records,
+        outcomes,
+        refused,
+        {(kind, exchange, sequence): bytes(record) for kind, exchange, sequence, record in rows},
+        [value for topic in contracts.topics.events() for value in values[topic]],
+        len(values[DEAD_LETTERS]),
+        sum(parse_object(value)["stage"] == "delivered" for value in values[DELIVERIES]),
+    )
+
+
+async def _values(kafka: KafkaSettings, topics: Sequence[str]) -> dict[str, list[bytes]]:
+    """What each topic holds, by the independent reader."""
+    read = await asyncio.gather(*(asyncio.to_thread(read_all, kafka, topic) for topic in topics))
+    return {topic: [item.value for item in items if item.value] for topic, items in zip(topics, read, strict=True)}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What timelines say: of each exchange to its opener, and of the main case to its readers."""
+
+    exchanges: Mapping[str, dict[str, Any]]
+    cases: list[dict[str, Any]]
+
+    @property
+    def links(self) -> list[dict[str, Any]]:
+        """The links of the main case."""
+        return [link for case in self.cases for link in case["links"]]
+
+
+async def _timelines(agencies: Mapping[str, Agency], ids: Ids, records: Sequence[Record]) -> Told:
+    openers = {record.exchange: str(record.event["source"]) for record in records if record.sequence == 1}
+    threads = {thread: exchange for thread, exchange in ids.items() if exchange in openers}
+    answers = await asyncio.gather(
+        *(agencies[openers[exchange]].client.timeline(exchange=exchange) for exchange in threads.values()),
+        *(agencies[code].client.timeline(case=telling.MAIN_CASE) for code in _READERS),
+    )
+    documents = [answer.json for answer in answers]
+    return Told(dict(zip(threads, documents, strict=False)), documents[len(threads) :])
+
+
+def _result(stack: Stack, player: Player, contracts: Contracts, found: Found, told: Told) -> dict[str, Any]:
+    inboxes = {code: agency.items for code, agency in player.agencies.items()}
+    judged = seen(player.ids, found.records, inboxes, told.links)
+    clocks = [
+        {"exchange": timeline["exchange"], **item}
+        for timeline in told.exchanges.values()
+        for item in timeline["clocks"]
+    ]
     checks = {
-        "every exchange's sequences have no gap": _gapless(stored),
-        "Kafka, read independently, holds what the store holds": _equal(stored, published),
-        "the audit's timelines equal the store": {(k, e, s): bytes(r) for k, e, s, r in audited}
-        == {(r.kind, r.exchange, r.sequence): r.to_bytes() for r in stored},
-        "every registered event verifies against its agency's key": all(_verifies(r.event, agencies) for r in stored),
-        "every receipt verifies against the bus's key": all(_sealed(r.receipt, agencies, stack.bus) for r in stored),
-        "every cut copy in every inbox verifies": all(
-            _verifies(item["event"], agencies)
-            for agency in run.agencies.values()
-            for item in agency.items
-            if item.get("event")
+        **_bus_checks(stack.bus, contracts.agencies, found, inboxes),
+        **_play_checks(player, found),
+        **_clock_checks(clocks, told.exchanges.values()),
+        **outcome(judged),
+    }
+    by_bus = sum(record.event["source"] == stack.bus for record in found.records)
+    return {
+        "engines": stack.versions(),
+        "exchanges": [_exchange(thread, records[-1]) for thread, records in judged.records.items()],
+        "links": [
+            {"from": this, "relation": relation, "to": other}
+            for thread in judged.records
+            for this, relation, other in sorted(judged.joined)
+            if this == thread
+        ],
+        "refusals": [
+            {
+                "thread": item.step.thread,
+                "agency": item.step.agency,
+                "fact": item.step.fact.name(),
+                "code": item.code,
+                "detail": item.detail,
+            }
+            for item in player.refusals
+        ],
+        "counts": {
+            "submitted": player.submitted + by_bus,
+            "by_the_bus": by_bus,
+            "registered": found.outcomes["receipt"],
+            "rejected": found.outcomes[REJECTION],
+            "duplicates": len(player.repeats),
+            "delivered": found.delivered,
+        },
+        "clocks": clocks,
+        "delay": {timeline["exchange"]: timeline["delay"] for timeline in told.exchanges.values()},
+        "checks": [{"name": name, "ok": bool(ok)} for name, ok in checks.items()],
+    }
+
+
+def _bus_checks(
+    bus: str, agencies: Agencies, found: Found, inboxes: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> dict[str, bool]:
+    """What must hold of whatever is played."""
+    stored = {(record.kind, record.exchange, record.sequence): record.to_bytes() for record in found.records}
+    copies = [item["event"] for items in inboxes.values() for item in items if item.get("event")]
+    return {
+        "every exchange's sequences have no gap": _gapless(found.records),
+        "Kafka, read independently, holds what the stores hold": sorted(stored.values())
+        == sorted(set(found.published)),
+        "the audit's timelines equal the stores": found.audited == stored,
+        "every registered event verifies against its agency's key": all(
+            _verifies(record.event, agencies) for record in found.records
         ),
-        "nobody but its own agency saw the reporter (举报人)": _reporter_kept(run),
-        "the police saw only stubs of what precedes the referral": _police_stubs(run),
-        "the procuratorate read along": run.agencies[border.PROCURATORATE].seen.get(run.referral)
-        == newest[run.referral].sequence,
-        "the dossier without the survey report was rejected": run.refusals == ["dossier-incomplete"],
-        "a repeated submission got the original receipt, byte for byte": run.duplicates_equal and run.duplicates > 0,
-        "the transfer is concluded": newest[run.transfer].standing.status == "reported",
-        "the goods of the referral are handed over": newest[run.referral].standing.status == "handed_over",
+        "every receipt verifies against the bus's key": all(
+            _sealed(record.receipt, agencies, bus) for record in found.records
+        ),
+        "every cut copy in every inbox verifies": bool(copies) and all(_verifies(copy, agencies) for copy in copies),
+        "nothing was dead-lettered": not found.dead,
+    }
+
+
+def _play_checks(player: Player, found: Found) -> dict[str, bool]:
+    refused = Counter(str(item.step.refused) for item in player.refusals)
+    return {
+        "what had to be refused was refused, for its reason; all else was registered": not player.surprises
+        and found.refused == refused,
+        "the dossier without the survey report was rejected": found.refused["dossier-incomplete"] == 1,
+        "a repeated submission got the original receipt, byte for byte": bool(player.repeats) and all(player.repeats),
+    }
+
+
+def _clock_checks(clocks: Sequence[Mapping[str, Any]], timelines: Iterable[dict[str, Any]]) -> dict[str, bool]:
+    return {
         "a deadline was warned of, and met": any(item["warned"] and item["state"] == "met" for item in clocks),
         "a deadline was missed, recorded, and met late": any(
             item["expired"] and item["state"] == "late" for item in clocks
@@ -262,22 +283,6 @@ async def _result(stack: Stack, run: Play, timelines: list[dict[str, Any]]) -> d
             item["extensions"] and item["state"] == "met" for item in clocks
         ),
         "the delay table adds up to the span of each exchange": all(map(_adds_up, timelines)),
-        "nothing was dead-lettered": not dead,
-    }
-    return {
-        "engines": stack.versions(),
-        "exchanges": [_exchange(record) for record in newest.values()],
-        "counts": {
-            "submitted": run.submitted + by_bus,
-            "by_the_bus": by_bus,
-            "registered": outcomes.get("receipt", 0),
-            "rejected": outcomes.get("rejection", 0),
-            "duplicates": run.duplicates,
-            "delivered": sum(item["stage"] == "delivered" for item in deliveries),
-        },
-        "clocks": clocks,
-        "delay": {timeline["exchange"]: timeline["delay"] for timeline in timelines},
-        "checks": [{"name": name, "ok": bool(ok)} for name, ok in checks.items()],
     }
 
 
@@ -287,26 +292,26 @@ def _adds_up(timeline: dict[str, Any]) -> bool:
     return sum(Decimal(str(item["seconds"])) for item in delay["segments"]) == Decimal(str(delay["span_s"]))
 
 
-def _exchange(record: Record) -> dict[str, Any]:
+def _exchange(thread: str, record: Record) -> dict[str, Any]:
     standing = record.standing
     return {
+        "thread": thread,
         "id": record.exchange,
         "kind": record.kind,
+        "case": standing.case,
         "state": standing.status,
+        "ended": standing.ended,
+        "moves": [*standing.moves],
         "sequence": record.sequence,
         "parties": {code: party.role for code, party in sorted(standing.parties.items())},
     }
 
 
-def _gapless(stored: list[Record]) -> bool:
-    sequences: dict[str, list[int]] = {}
+def _gapless(stored: Sequence[Record]) -> bool:
+    sequences: dict[tuple[str, str], list[int]] = {}
     for record in stored:
-        sequences.setdefault(record.exchange, []).append(record.sequence)
+        sequences.setdefault((record.kind, record.exchange), []).append(record.sequence)
     return bool(sequences) and all(sorted(found) == list(range(1, len(found) + 1)) for found in sequences.values())
-
-
-def _equal(stored: list[Record], published: list[bytes]) -> bool:
-    return sorted(record.to_bytes() for record in stored) == sorted(set(published))
 
 
 def _verifies(event: Document, agencies: Agencies) -> bool:
@@ -324,32 +329,14 @@ def _sealed(receipt: Document, agencies: Agencies, bus: str) -> bool:
         return False
 
 
-def _reporter_kept(run: Play) -> bool:
-    """The transfer's opening names a reporter: withheld from the recipient, in full for its author."""
-    copies = {
-        code: item["event"]
-        for code, agency in run.agencies.items()
-        for item in agency.items
-        if item.get("event") and item["event"]["exchange"] == run.transfer and item["event"]["sequence"] == 1
-    }
-    others = [copy for code, copy in copies.items() if code != border.MINHANG]
-    told = str(border.ORIGIN.reporter.phone if border.ORIGIN.reporter else "").encode()
-    return bool(others) and all(
-        "/origin/reporter" in withheld(copy["data"]) and told not in canonical(copy) for copy in others
-    )
-
-
-def _police_stubs(run: Play) -> bool:
-    items = [
-        item
-        for item in run.agencies[border.POLICE].items
-        if (item.get("event") or item.get("stub") or {}).get("exchange") == run.referral
-    ]
-    shapes = {(item.get("event") or item["stub"])["sequence"]: "stub" in item and bool(item["stub"]) for item in items}
-    return all(shapes.get(n) for n in range(1, _REFERRAL_SENT)) and shapes.get(_REFERRAL_SENT) is False
-
-
-def _tell(result: dict[str, Any], say: Callable[[str], None]) -> None:
+def _tell(result: dict[str, Any], say: Say) -> None:
+    say("\n[bold]the main case as one story 关联[/]")
+    for item in result["links"]:
+        say(escape(f"  {item['from']:16} {item['relation'].replace('_', ' '):9} {item['to']}"))
+    say("\n[bold]exchanges 往来[/]  kind, state, events, whose move")
+    for item in result["exchanges"]:
+        then = "■" if item["ended"] else f"→ {', '.join(item['moves']) or 'nobody'}"
+        say(escape(f"  {item['thread']:16} {item['kind']:11} {item['state']:16} {item['sequence']:>2} {then}"))
     say("")
     for check in result["checks"]:
         say(f"{'[green]✓[/]' if check['ok'] else '[red]✗[/]'} {check['name']}")

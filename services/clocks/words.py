@@ -113,7 +113,7 @@ def _granted(history: History, found: Sequence[Clock], exchange: str, calendars:
         at = request.acceptedtime
         item = next((item for item in able if last and not_extendable([item], last, None, at, calendars) is None), None)
         if item is not None and last is not None:
-            fact = common.ExtensionGranted(new_date=last, rule=item.rule.id)
+            fact = common.ExtensionGranted(new_date=last, rule=item.rule.id, agency=agency)
             yield Word(_id("granted", exchange, item), at, at, fact, item)
 
 

@@ -84,11 +84,11 @@ def _parcel(record: Record, agency: str, standing: Standing, crosswalk: Crosswal
     seen = record.seen_by(agency, standing)
     if seen.get("stub"):
         return Parcel(agency, what, canonical({"kind": "stub", "stub": seen}))
-    return Parcel(agency, what, canonical({**_body(record, seen), **_crosswalk(seen, agency, crosswalk)}))
+    return Parcel(agency, what, canonical({**_body(record, agency, seen), **_crosswalk(seen, agency, crosswalk)}))
 
 
-def _body(record: Record, seen: Document) -> Document:
-    after = record.standing
+def _body(record: Record, agency: str, seen: Document) -> Document:
+    after = record.standing.told_to(agency)
     return {
         "kind": "event",
         "event": seen,

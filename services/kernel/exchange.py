@@ -161,7 +161,8 @@ class Lifecycle(Generic[S]):
     apart: what concerns one leg is withheld from the other addressees. asks_anew: facts after which every leg begins.
     speakers: who may state a fact. awaits: whose move it is in a status (None where nobody is waited for).
     phases: what a status waits for, for the delay table; those that end have none.
-    unaccepted: the statuses in which the sender may still withdraw alone.
+    unaccepted: the statuses in which the sender may still withdraw alone; with several addressees, as long as every leg
+    is in `leg_unaccepted`, if that is given.
     stale_refused: facts whose signer must have seen the newest event, where it says what it has seen.
     audiences: the statuses in which not every party sees what is stated, common facts too, and the roles that do.
     join: the parties that a fact brings in or changes, role by agency. guard: the rules beyond the tables.
@@ -185,6 +186,7 @@ class Lifecycle(Generic[S]):
     leg_awaits: Mapping[str, Role | None] = field(default_factory=dict)
     apart: bool = False
     asks_anew: frozenset[type[Fact]] = frozenset()
+    leg_unaccepted: frozenset[str] = frozenset()
 
     def ended(self, status: str) -> bool:
         """Whether nothing of the kind's own may follow this status."""

@@ -12,20 +12,40 @@ _OF_THE_WHOLE = (WithdrawalRequested, Withdrawn, WithdrawalRefused)
 
 def leg_rejection(lifecycle: Lifecycle[S], state: S, event: Event, common: bool) -> Rejection | None:
     """Why an event cannot be about the leg that it names, or must name one. `common`: a fact of every kind."""
-    leg, source = event.envelope.leg, event.envelope.source
+    of_the_whole = isinstance(event.fact, _OF_THE_WHOLE) or not (common or _moves_legs(lifecycle, event))
+    named = _named(lifecycle, state, event, of_the_whole)
+    if named is not None or of_the_whole or common:
+        return named
+    return _moving(lifecycle, state, event)
+
+
+def _named(lifecycle: Lifecycle[S], state: S, event: Event, of_the_whole: bool) -> Rejection | None:
+    """Whether the leg that an event names, if any, can be meant by it."""
+    leg, source, agency = event.envelope.leg, event.envelope.source, getattr(event.fact, "agency", None)
     legs = [*sorted(state.legs)]
-    if leg is not None and state.legs and leg not in state.legs:
+    if leg is None:
+        return None
+    if of_the_whole and lifecycle.rollup:
+        # It may be withheld from others, or start one clock only, and this concerns them all.
+        return Rejection("leg-not-meant", f"{event.fact.name()} concerns everybody: leave out `leg`")
+    if state.legs and leg not in state.legs:
         return Rejection("leg-unknown", f"{leg} is not an addressee", {"legs": [*legs]})
-    if leg not in {None, source} and state.parties.get(source) is Role.RECIPIENT:
+    if leg != source and state.parties.get(source) is Role.RECIPIENT:
         return Rejection("leg-not-yours", f"{source} speaks for its own part, not for that of {leg}")
-    if common or not _moves_legs(lifecycle, event):
-        # What names a leg may be withheld from the others, and this concerns them all.
-        meant = leg is None or not lifecycle.apart or (common and not isinstance(event.fact, _OF_THE_WHOLE))
-        return None if meant else Rejection("leg-not-meant", f"{event.fact.name()} concerns everybody: leave out `leg`")
+    if agency in state.legs and agency != leg:
+        return Rejection("leg-mismatch", f"the fact is about {agency}, and `leg` says {leg}", {"legs": [*legs]})
+    return None
+
+
+def _moving(lifecycle: Lifecycle[S], state: S, event: Event) -> Rejection | None:
+    """Whether an event can move the leg that it is about."""
+    legs = [*sorted(state.having(Role.RECIPIENT))]
     moved = moved_leg(lifecycle, state, event)
     if moved is None:
-        missing = lifecycle.rollup and len(state.legs) > 1
+        missing = lifecycle.rollup and len(legs) > 1
         return Rejection("leg-missing", "say in `leg` whose part this is", {"legs": [*legs]}) if missing else None
+    if state.parties.get(moved) is not Role.RECIPIENT:
+        return Rejection("leg-unknown", f"{moved} does not have the matter any more", {"legs": [*legs]})
     if type(event.fact) in lifecycle.leg_transitions.get(state.legs[moved], {}):
         return None
     return Rejection(
@@ -65,14 +85,15 @@ def next_legs(lifecycle: Lifecycle[S], state: S, event: Event, joined: Mapping[s
 
 def legs_awaited(lifecycle: Lifecycle[S], state: S) -> tuple[str, ...]:
     """Whose move it is on some leg, in code order; nobody's where the status does not follow from the legs."""
-    if state.status not in lifecycle.rollup:
+    return tuple(sorted({code for leg in state.legs for code in leg_awaited(lifecycle, state, leg)}))
+
+
+def leg_awaited(lifecycle: Lifecycle[S], state: S, leg: str) -> tuple[str, ...]:
+    """Whose move it is on a leg, where the status follows from the legs."""
+    awaited = lifecycle.leg_awaits.get(state.legs[leg]) if state.status in lifecycle.rollup else None
+    if awaited is None:
         return ()
-    found: set[str] = set()
-    for leg, status in state.legs.items():
-        awaited = lifecycle.leg_awaits.get(status)
-        if awaited is not None:
-            found |= {leg} if awaited is Role.RECIPIENT else {*state.having(awaited)}
-    return tuple(sorted(found))
+    return (leg,) if awaited is Role.RECIPIENT else state.having(awaited)
 
 
 def _moves_legs(lifecycle: Lifecycle[S], event: Event) -> bool:

@@ -17,7 +17,7 @@ from contracts.canonical import Document
 from contracts.claims import disproved, not_extendable
 from contracts.clocks import History, asked, named_day, running
 from contracts.codec import Event
-from contracts.records import Party, Standing
+from contracts.records import Part, Party, Standing
 from events import common
 from events.fact import Fact
 from events.fields import FieldClass
@@ -36,7 +36,7 @@ from services.kernel.exchange import (
     State,
 )
 from services.kernel.grounds import grounded
-from services.kernel.legs import leg_rejection, legs_awaited, next_legs, spoken_of
+from services.kernel.legs import leg_awaited, leg_rejection, legs_awaited, next_legs, spoken_of
 
 
 class _Memory(TypedDict):
@@ -48,6 +48,8 @@ class _Memory(TypedDict):
 _HANDLERS = frozenset({Role.SENDER, Role.RECIPIENT})
 _OVERSEERS = frozenset({Role.SUPERVISOR, Role.ARBITER})
 _BUS = frozenset({Role.BUS})
+_MENDS: Final = (common.Corrected, common.CorrectionWithdrawn, common.Erased)
+"""What all who saw the earlier fact have to see, and nobody else."""
 _REQUEST: Final = common.ExtensionRequested.name()
 
 COMMON: Final[Mapping[type[Fact], CommonRule]] = {
@@ -81,6 +83,7 @@ def decide(lifecycle: Lifecycle[S], state: S, event: Event, context: Context) ->
         or _knowledge(lifecycle, state, event)
         or _move(lifecycle, state, event, role)
         or leg_rejection(lifecycle, state, event, type(event.fact) in COMMON)
+        or _above(state, event, role, context)
         or _agreed(lifecycle, state, event, context)
         or _common(lifecycle, state, event, context)
         or _clocks(state, event, context)
@@ -138,7 +141,17 @@ def standing(lifecycle: Lifecycle[S], state: S, context: Context) -> Standing:
         home=state.home,
         hops=state.hops,
         phase=lifecycle.phases.get(state.status),
+        parts=_parts(lifecycle, state) if lifecycle.apart else None,
     )
+
+
+def _parts(lifecycle: Lifecycle[S], state: S) -> dict[str, Part]:
+    """What each addressee is told of how it stands, where it learns nothing of the others."""
+    if state.status not in lifecycle.rollup:
+        return {leg: Part(status=state.status, moves=moves(lifecycle, state)) for leg in state.legs}
+    return {
+        leg: Part(status=status, moves=leg_awaited(lifecycle, state, leg)) for leg, status in sorted(state.legs.items())
+    }
 
 
 def fold(lifecycle: Lifecycle[S], state: S, event: Event, after: Standing) -> S:
@@ -254,10 +267,21 @@ def _knowledge(lifecycle: Lifecycle[S], state: S, event: Event) -> Rejection | N
         return Rejection(
             "knownsequence-unknown", f"sequence {known} is not registered; the last is {state.sequence}", members
         )
-    if type(event.fact) in lifecycle.stale_refused:
+    if type(event.fact) in lifecycle.stale_refused and known < _newest_seen(state, event.envelope.source):
         detail = f"the signer had seen sequence {known}, but {state.sequence} is registered: read it first"
         return Rejection("knownsequence-stale", detail, members)
     return None
+
+
+def _newest_seen(state: State, agency: str) -> int:
+    """The last sequence that an agency got in full; what is withheld from it makes its word no older."""
+    names = {agency, state.parties.get(agency)}
+    seen = (
+        number
+        for number, (author, audience) in enumerate(zip(state.authors, state.audiences, strict=True), start=1)
+        if audience is None or author == agency or names & {*audience}
+    )
+    return max(seen, default=0)
 
 
 def _move(lifecycle: Lifecycle[S], state: S, event: Event, role: Role | None) -> Rejection | None:
@@ -275,6 +299,16 @@ def _move(lifecycle: Lifecycle[S], state: S, event: Event, role: Role | None) ->
         who = ", ".join(sorted(speakers))
         return Rejection("not-your-move", f"{fact.name()} is stated by: {who}; you are {role}", members)
     return None
+
+
+def _above(state: State, event: Event, role: Role | None, context: Context) -> Rejection | None:
+    """An arbiter rules over an agency only if the agreement under which that one came in names him."""
+    about = getattr(event.fact, "agency", None) or event.envelope.leg
+    agreement = context.agreements.by_id.get(state.grants.get(about or "", ""))
+    if role is not Role.ARBITER or agreement is None or agreement.arbiter == event.envelope.source:
+        return None
+    detail = f"{event.envelope.source} is not the arbiter of {about} (agreement {agreement.id})"
+    return Rejection("not-above", detail, {"agency": about, "arbiter": agreement.arbiter})
 
 
 def _agreed(lifecycle: Lifecycle[S], state: S, event: Event, context: Context) -> Rejection | None:
@@ -310,8 +344,10 @@ def _withdrawal(lifecycle: Lifecycle[S], state: S, event: Event) -> Rejection | 
         case common.WithdrawalRequested():
             return _asks_to_withdraw(lifecycle, state)
         case common.Withdrawn():
-            role, alone = state.parties.get(event.envelope.source), state.status in lifecycle.unaccepted
-            if (role is Role.SENDER and alone) or (role is Role.RECIPIENT and state.withdrawal is not None):
+            role = state.parties.get(event.envelope.source)
+            if (role is Role.SENDER and _alone(lifecycle, state)) or (
+                role is Role.RECIPIENT and state.withdrawal is not None
+            ):
                 return None
             detail = "after acceptance the sender asks (withdrawal_requested) and the other side states withdrawn"
             return Rejection("withdrawal-not-agreed", detail, {"status": state.status})
@@ -321,10 +357,16 @@ def _withdrawal(lifecycle: Lifecycle[S], state: S, event: Event) -> Rejection | 
             return None
 
 
+def _alone(lifecycle: Lifecycle[S], state: S) -> bool:
+    """Whether the sender may withdraw alone: nobody has accepted yet."""
+    accepted = lifecycle.leg_unaccepted and not lifecycle.leg_unaccepted.issuperset(state.legs.values())
+    return state.status in lifecycle.unaccepted and not accepted
+
+
 def _asks_to_withdraw(lifecycle: Lifecycle[S], state: S) -> Rejection | None:
-    if state.status in lifecycle.unaccepted:
+    if _alone(lifecycle, state):
         return Rejection("withdraw-alone", "the other side has not accepted: state `withdrawn` instead")
-    if lifecycle.rollup and len(state.legs) > 1:
+    if lifecycle.rollup and len(state.having(Role.RECIPIENT)) > 1:
         detail = "several addressees are at work, and none of them speaks for the others: end it by a fact of its kind"
         return Rejection("end-instead", detail, {"legs": {**state.legs}})
     if state.withdrawal is not None:
@@ -358,7 +400,8 @@ def _answers_extension(state: State, event: Event, role: Role | None) -> Rejecti
 
 def _asked(state: State, event: Event) -> str | None:
     """Whose request for more time an answer is about."""
-    return asked(state.extensions, event.envelope.source, event.envelope.leg, state.parties)
+    whose = getattr(event.fact, "agency", None) or event.envelope.leg
+    return asked(state.extensions, event.envelope.source, whose, state.parties)
 
 
 def _clocks(state: State, event: Event, context: Context) -> Rejection | None:
@@ -505,13 +548,21 @@ def _reads(state: State, code: str, role: Role, context: Context) -> tuple[Field
 def _audience(lifecycle: Lifecycle[S], state: S, event: Event, status: str) -> tuple[str, ...] | None:
     """Who sees the fact that led to this status; what is said about an earlier event, those who saw that one."""
     earlier = _earlier(event.fact)
-    if earlier is not None and state.audiences[earlier - 1] is not None:
+    if earlier is not None and (isinstance(event.fact, _MENDS) or state.audiences[earlier - 1] is not None):
         return state.audiences[earlier - 1]
     roles = lifecycle.audiences.get(status)
     if roles is not None:
         return tuple(sorted(roles))
-    leg = spoken_of(state, event) if lifecycle.apart else None
+    leg = _concerned(state, event) if lifecycle.apart else None
     return (*sorted(set(Role) - {Role.RECIPIENT, Role.BUS}), leg) if leg is not None else None
+
+
+def _concerned(state: State, event: Event) -> str | None:
+    """The addressee whose part a fact is about, if it is about one."""
+    if isinstance(event.fact, (common.ExtensionGranted, common.ExtensionRefused)):
+        whose = _asked(state, event)
+        return whose if whose in state.legs else None
+    return spoken_of(state, event)
 
 
 def _next_status(lifecycle: Lifecycle[S], state: S, fact: Fact, legs: Mapping[str, str]) -> str:

@@ -62,6 +62,12 @@ def test_the_arbiter_is_above_everybody_addressed(agreement: Agreement) -> None:
     assert set(below) <= {agreement.arbiter}
 
 
+@pytest.mark.parametrize("agreement", [item for item in AGREEMENTS if item.arbiter], ids=lambda item: item.id)
+def test_an_arbiter_is_not_copied(agreement: Agreement) -> None:
+    """Nobody has two roles: who was copied could not rule."""
+    assert agreement.arbiter not in agreement.copied
+
+
 @pytest.mark.parametrize(("kind", "rule"), GROUNDS, ids=lambda item: getattr(item, "code", item))
 def test_a_ground_is_sourced_and_for_facts_that_there_are(kind: str, rule: grounds.GroundRule) -> None:
     types = {f"cn.liandong.{kind}.{fact}.v1" for fact in rule.facts}

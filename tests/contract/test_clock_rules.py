@@ -65,7 +65,7 @@ def test_every_timer_of_the_law_stands_there() -> None:
 @pytest.mark.parametrize("rule", RULES, ids=versions)
 def test_a_rule_names_facts_of_its_kind(rule: Rule) -> None:
     assert rule.kind in kinds()
-    named = {start.fact for start in rule.starts} | {*rule.stops, *rule.suspends, *rule.resumes}
+    named = {start.fact for start in rule.starts} | {*rule.stops, *rule.ends, *rule.suspends, *rule.resumes}
     assert named <= set(of_kind(rule.kind))
 
 
@@ -187,7 +187,7 @@ def clocks_after(kind: str, point: Point, fact: type[Fact], words: dict[str, str
     found = dict[str, bool]()
     for id_, still in point.running:
         rule = rules[id_]
-        if name in rule.stops or (elsewhere and rule.duty == str(Role.RECIPIENT)):
+        if name in {*rule.stops, *rule.ends} or (elsewhere and rule.duty == str(Role.RECIPIENT)):
             continue
         found[id_] = (still or name in rule.suspends) and name not in rule.resumes
     for rule in rules.values():

@@ -13,6 +13,7 @@ import pytest
 
 from connectors.process import free_port
 from services.cli.stack import trouble
+from services.cli.story import telling
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "services.cli.app"]
@@ -48,17 +49,29 @@ def test_demo_prints_one_json_object_and_leaves_nothing(home: dict[str, str]) ->
     done = liandong("demo", "--json", env=home)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert set(result) == {"engines", "exchanges", "counts", "clocks", "delay", "checks", "elapsed_s"}
-    assert result["engines"]["kafka"].startswith("4.3")
-    assert {exchange["kind"]: exchange["state"] for exchange in result["exchanges"]} == {
-        "transfer": "reported",
-        "referral": "handed_over",
+    assert set(result) == {
+        "engines",
+        "exchanges",
+        "links",
+        "refusals",
+        "counts",
+        "clocks",
+        "delay",
+        "checks",
+        "elapsed_s",
     }
+    assert result["engines"]["kafka"].startswith("4.3")
+    assert {exchange["thread"]: exchange["kind"] for exchange in result["exchanges"]} == {
+        name: thread.kind for name, thread in telling.THREADS.items()
+    }
+    steps = telling.steps(telling.new_ids())
+    refused = sorted(step.refused for step in steps if step.refused)
+    assert sorted(refusal["code"] for refusal in result["refusals"]) == refused
     assert result["counts"] | {"delivered": 0} == {
-        "submitted": 25,
-        "by_the_bus": 4,
-        "registered": 23,
-        "rejected": 1,
+        "submitted": len(steps) + 1 + 6,
+        "by_the_bus": 6,
+        "registered": len(steps) - len(refused) + 6,
+        "rejected": len(refused),
         "duplicates": 1,
         "delivered": 0,
     }

@@ -239,9 +239,10 @@ class Wording:
         return self.one("、", ", ").join(map(self.name, agencies))
 
     def status(self, kind: str, code: str) -> str:
-        """A status of a kind; by its code where no contract has words for it."""
+        """A status of a kind, or of a leg; by its code where no contract has words for it."""
         contract = packaged().by_name.get(kind)
-        return self.one(contract.statuses.get(code, code) if contract else code, code.replace("_", " "))
+        words = {**contract.legs, **contract.statuses} if contract else {}
+        return self.one(words.get(code, code), code.replace("_", " "))
 
     def kind(self, code: str) -> str:
         """A kind of exchange; by its code where there is no contract of it."""

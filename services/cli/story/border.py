@@ -49,7 +49,7 @@ DAY = date(2026, 9, 21)
 CARRIER = Unit(
     name="示例渣土运输有限公司(虚构)",
     social_credit_code="91310112MA1GB0003E",
-    legal_representative="张示例",
+    legal_representative="张示例(虚构)",
     phone="021-00000000",
     address="上海市闵行区示例路1号",
 )

@@ -67,7 +67,7 @@ def listed(ids: Ids) -> undertaking.Listed:
 progressed = undertaking.Progressed(progress="处置证和运输许可信息已接入周报。", percent=50)
 
 done = undertaking.Done(
-    result="周报已报送四期, 涉及二十六处工地。(示例)", done_on=date(2026, 11, 4), contact=desk(BUILDING)
+    result="周报已报送四期, 涉及二十六处工地。(示例)", done_on=date(2026, 11, 2), contact=desk(BUILDING)
 )
 
 reviewed = undertaking.Reviewed(reviewed_on=date(2026, 11, 12), opinion="按期完成, 予以销项。")
@@ -119,9 +119,9 @@ replied = letter.Replied(
     dated=date(2026, 10, 21),
 )
 
-in_the_rules = letter.ItemCompleted(item="1", completed_on=date(2026, 11, 3), result="年审要求已印发。(示例)")
+in_the_rules = letter.ItemCompleted(item="1", completed_on=date(2026, 11, 2), result="年审要求已印发。(示例)")
 
-two_checked = letter.ItemCompleted(item="2", completed_on=date(2026, 11, 4), result="两家核查完毕。(示例)")
+two_checked = letter.ItemCompleted(item="2", completed_on=date(2026, 11, 3), result="两家核查完毕。(示例)")
 
 assessed = letter.Reviewed(
     implementation=letter.Implementation.FULL, opinion="逾期回复, 措施已落实。", reviewed_on=date(2026, 11, 9)
@@ -203,15 +203,15 @@ def steps(ids: Ids) -> tuple[Step, ...]:
         Step(at(9, 22, 10), MINHANG, "meeting", held),
         Step(at(9, 24, 10), MINHANG, "undertaking", listed(ids)),
         Step(at(10, 15, 10), GREENING, "undertaking", progressed),
-        Step(at(11, 5, 10), BUILDING, "undertaking", done),
+        Step(at(11, 3, 10), BUILDING, "undertaking", done),
         Step(at(11, 12, 10), MINHANG, "undertaking", reviewed),
         Step(at(9, 24, 10), MINHANG, "letter-late", issued(ids)),
         Step(at(9, 28, 10), GREENING, "letter-late", receipted),
         # The day that the letter names passes without an answer, and that is recorded.
         Step(at(10, 20, 10), MINHANG, "letter-late", chased),
         Step(at(10, 21, 11), GREENING, "letter-late", replied),
-        Step(at(11, 5, 10), GREENING, "letter-late", in_the_rules),
-        Step(at(11, 5, 10), GREENING, "letter-late", two_checked),
+        Step(at(11, 3, 10), GREENING, "letter-late", in_the_rules),
+        Step(at(11, 3, 10), GREENING, "letter-late", two_checked),
         Step(at(11, 9, 9), MINHANG, "letter-late", assessed),
         Step(at(11, 9, 9), MINHANG, "letter-late", closed),
         Step(at(10, 29, 10), MINHANG, "bulletin", published),

@@ -255,7 +255,7 @@ def opened(ids: Ids) -> supervision.Opened:
         recipient=BUILDING,
         copied=(MINHANG, GRID),
         decision=DECISION,
-        payments=(supervision.Payment(paid_on=date(2026, 10, 23), amount=18_000_000),),
+        payments=(supervision.Payment(paid_on=date(2026, 10, 22), amount=18_000_000),),
         order="补报建筑垃圾处理方案, 只交核准的单位运输, 出口核对联单。(虚构)",
         order_number="华府执改〔2026〕88号",
         rectify_by=date(2026, 11, 2),

@@ -148,13 +148,13 @@ release_requested = annotation.ReleaseRequested(
 certified = annotation.RectificationCertified(
     number="七府城整〔2026〕9号",
     completed_on=date(2026, 10, 24),
-    inspected_on=date(2026, 11, 2),
+    inspected_on=date(2026, 10, 28),
     inspectors=officers("奚队员", "柏队员"),
     photos=(attachment("复查照片(虚构)"),),
     note="承重墙已按加固方案恢复。",
 )
 
-released = annotation.Released(number="SYN-解-2026-0287", registered_at=at(11, 5, 9, 30), registrar="水登簿(虚构)")
+released = annotation.Released(number="SYN-解-2026-0287", registered_at=at(11, 3, 9, 30), registrar="水登簿(虚构)")
 
 THREADS: Final[Mapping[str, Thread]] = {
     "notice-estate": Thread("notice", CASE),
@@ -177,6 +177,6 @@ def steps(ids: Ids) -> tuple[Step, ...]:
         Step(at(9, 24, 10), QIBAO_TEAM, "annotation", requested(ids)),
         Step(at(9, 28, 10), TITLES, "annotation", recorded),
         Step(at(10, 27, 10), TITLES, "annotation", release_requested),
-        Step(at(11, 3, 10), QIBAO_TEAM, "annotation", certified),
-        Step(at(11, 5, 10), TITLES, "annotation", released),
+        Step(at(10, 29, 10), QIBAO_TEAM, "annotation", certified),
+        Step(at(11, 3, 10), TITLES, "annotation", released),
     )

@@ -206,7 +206,7 @@ class Blocks:
 
 
 def blocks(published: Published) -> Blocks:
-    """The blocks that the published figures fall into, by name. Raises ValueError where they do not fit together."""
+    """The blocks that the published figures fall into. `spread` refuses what does not fit together."""
     road = _ordinary(CaseCategory.CONSTRUCTION_WASTE, 28, published["road_operation_fines"], (500, 3_000), "渣土运输")
     sites = published["cross_province_leads_filed"], published["cross_province_fines"]
     leads = _ordinary(CaseCategory.CONSTRUCTION_WASTE, *sites, (30_000, 120_000), "建设工程")

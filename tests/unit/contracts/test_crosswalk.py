@@ -188,18 +188,18 @@ def test_a_code_of_gb2260_crosses_unchanged(code: str) -> None:
     assert not found.losses
 
 
-@pytest.mark.parametrize(("given", "code", "name"), [("320671", "320600", "南通市"), ("310112102", "310112", "闵行区")])
-def test_a_zone_or_a_town_goes_to_what_it_lies_in_and_the_finer_place_is_lost(given: str, code: str, name: str) -> None:
+def test_a_town_crosses_with_its_name_and_nothing_is_lost() -> None:
+    found = crossed(placed("310112102"))
+    assert (found.divisions[0].code, found.divisions[0].name) == ("310112102", "七宝镇")
+    assert not found.losses
+
+
+@pytest.mark.parametrize("given", ["999999", "320671", "310112999"])
+def test_a_division_that_is_not_known_is_a_loss(given: str) -> None:
     found = crossed(placed(given))
-    assert (found.divisions[0].code, found.divisions[0].name) == (code, name)
-    assert [loss.kind for loss in found.losses] == [LossKind.PLACE]
-    assert given in found.losses[0].zh
-
-
-def test_a_division_that_is_not_known_is_a_loss() -> None:
-    found = crossed(placed("999999"))
     assert found.divisions[0].code is None
     assert [loss.kind for loss in found.losses] == [LossKind.NONE]
+    assert given in found.losses[0].zh
 
 
 def test_a_namesake_is_told() -> None:

@@ -1,11 +1,12 @@
 """不动产注记、解注: given what is registered, when an agency states a fact, then …"""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from contracts.clocks import History, running
 from contracts.disclosure import classified
 from events.annotation import Requested
 from events.fields import FieldClass
@@ -123,3 +124,12 @@ def test_the_agreed_clocks() -> None:
     assert play.clock("BD-01").due.instant.date() == date(2026, 11, 13)
     assert play.given(RECORDED, RELEASE).clock("BD-02").agency == MINHANG
     assert play.given(CERTIFIED).clock("BD-03").agency == TITLES
+
+
+def test_the_inspection_is_due_from_when_the_request_reached_who_inspects() -> None:
+    play = annotation(REQUESTED, RECORDED, (TITLES, RELEASE[1]))
+    rules = [item.rule.id for item in running(History("annotation", play.context.entries, {}))]
+    assert rules == []
+    reached = play.times[-1] + timedelta(days=1)
+    history = History("annotation", play.context.entries, {(len(play.log), MINHANG): reached})
+    assert [(item.rule.id, item.started_at) for item in running(history)] == [("BD-02", reached)]

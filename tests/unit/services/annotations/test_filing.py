@@ -5,6 +5,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from contracts.clocks import History, running
+from contracts.disclosure import classified
+from events.fields import FieldClass
+from events.filing import Accepted, Answered, Commented, NotPassed, Submitted
 from services.kernel.exchange import Registration
 from tests.support.factory import example, fact
 from tests.support.play import CITY, JUSTICE, MINHANG, POLICE, Play
@@ -15,6 +19,8 @@ SUBMITTED = (MINHANG, "filing.submitted")
 COMMENTED = (JUSTICE, "filing.commented")
 ANSWERED = (MINHANG, "filing.answered")
 ACCEPTED = (JUSTICE, "filing.accepted")
+RETURNED = (JUSTICE, "filing.returned")
+NOT_PASSED = (JUSTICE, "filing.not_passed")
 
 
 def filing(*moves: tuple[object, ...]) -> Play:
@@ -54,6 +60,51 @@ def test_a_problem_may_be_raised_again_under_its_number() -> None:
     play = filing(SUBMITTED, COMMENTED, ANSWERED, again)
     assert play.when(*ANSWERED).members == {"missing": [], "unknown": [1]}
     assert play.given((*ANSWERED, {"answers": answers(2)}), ACCEPTED).standing.ended
+
+
+def test_what_is_not_its_own_to_review_goes_back_for_a_ground() -> None:
+    play = filing(SUBMITTED)
+    assert play.when(*RETURNED, competent_body=None).code == "competent-body-missing"
+    assert play.when(*RETURNED, ground={"code": "workload", "reason": "年底任务重。"}).code == "ground-barred"
+    assert play.when(*RETURNED, ground={"code": "incomplete", "reason": "缺听证笔录。"}).members["instead"] == "commented"
+    assert play.when(MINHANG, "filing.returned").code == "not-your-move"
+    standing = play.given(RETURNED).standing
+    assert (standing.status, standing.ended, standing.moves) == ("returned", True, ())
+
+
+def test_who_has_begun_to_review_does_not_return_it() -> None:
+    assert filing(SUBMITTED, COMMENTED).when(*RETURNED).code == "illegal-move"
+    assert filing(SUBMITTED, COMMENTED, ANSWERED).when(*RETURNED).code == "illegal-move"
+
+
+@pytest.mark.parametrize("before", [(), (COMMENTED,), (COMMENTED, ANSWERED)])
+def test_what_does_not_pass_the_review_ends_so(before: tuple[Any, ...]) -> None:
+    """行政处罚法 第五十八条: no decision on it; also where the sender never answers what was found."""
+    play = filing(SUBMITTED, *before)
+    assert play.when(MINHANG, "filing.not_passed").code == "not-your-move"
+    standing = play.given(NOT_PASSED).standing
+    assert (standing.status, standing.ended, standing.moves) == ("not_passed", True, ())
+    assert running(History("filing", play.context.entries)) == ()
+    assert play.when(*ACCEPTED).code == "illegal-move"
+
+
+def test_who_oversees_reads_no_text_of_the_case() -> None:
+    expected = {
+        Submitted: {"/draft/reason", "/draft/measures", "/circumstances/facts", "/questions"},
+        Commented: {"/problems/0/problem", "/problems/0/advice", "/problems/1/problem"},
+        Answered: {"/answers/0/explanation", "/answers/1/explanation"},
+        Accepted: {"/opinion"},
+        NotPassed: {"/reason"},
+    }
+    for stated, members in expected.items():
+        variant = "for-conference" if stated is Submitted else None
+        data: Any = example(f"filing.{stated.name()}", variant)["data"]
+        if stated is Submitted:
+            data = {**data, "draft": example("filing.submitted")["data"]["draft"]}
+        found = {pointer for pointer, class_ in classified(stated, data).items() if class_ is FieldClass.PERSONAL}
+        assert members <= found, stated
+    standing = Play("filing").given((TEAM, "filing.submitted", {"recipient": MINHANG})).standing
+    assert standing.parties[JUSTICE].reads == (FieldClass.PUBLIC,)
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,14 @@ def notice(*steps: tuple[Any, ...], **members: Any) -> list[Record]:
     return exchange("notice", (0, MINHANG, "notice.sent", {"recipient": HOUSING, **members}), *steps)
 
 
+def test_nobody_answers_its_own_notice() -> None:
+    asking = notice(feedback="required")
+    own = notice(feedback="required", links=[link("answers", "notice", asking[0].exchange)])
+    found = indicators([counted(asking), counted(own)], TIME - DAY, TIME + DAY, TIME + DAY)
+    assert isinstance(found["total"], dict)
+    assert found["total"]["notices"] == {"told": 2, "answered": 0, "open": 2}
+
+
 def test_notices_are_paired_with_what_answers_them() -> None:
     asking, quiet = notice(feedback="required"), notice(feedback="required")
     answer = exchange(

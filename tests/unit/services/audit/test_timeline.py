@@ -209,7 +209,7 @@ def test_the_same_summary_from_records_and_from_a_row(forwarded: list[Record]) -
     assert datetime.fromisoformat(thread.opened) < datetime.fromisoformat(thread.changed)
     found = timeline(forwarded, MINHANG)
     head = {name: found[name] for name in found if name not in {"entries", "clocks", "running", "delay"}}
-    assert summary(thread, AGENCIES) == head
+    assert summary(thread, AGENCIES, MINHANG) == head
 
 
 # --- clocks

@@ -7,10 +7,11 @@ import pytest
 
 from contracts.clocks import Clock, ClockState, History, running
 from contracts.counting import midnight
-from events.fields import FieldClass
+from events.assist import Requested
+from events.fields import PERSONAL, FieldClass
 from services.kernel.exchange import Registration
 from tests.support.factory import BUS
-from tests.support.play import CITY, JUSTICE, MINHANG, QINGPU, Play
+from tests.support.play import CITY, JUSTICE, MINHANG, QINGPU, XUHUI, Play
 
 GREENERY, DISTRICT = "310112-lrj", "310112-zf"
 TEAM, TOWN_TEAM = "310112006-cg", "310112102-cg"
@@ -144,6 +145,36 @@ def test_the_bureau_lends_its_teams_forces() -> None:
 
 def test_a_department_asks_the_bureau() -> None:
     assert isinstance(Play("assist").when(GREENERY, "assist.requested", recipient=MINHANG), Registration)
+
+
+def test_who_won_the_ruling_may_need_the_answer_no_more() -> None:
+    assert assist(REQUESTED, REFUSED, ESCALATED, OVERRULED, CLOSED).standing.status == "closed"
+
+
+def test_what_is_asked_may_name_people() -> None:
+    assert PERSONAL in Requested.model_fields["questions"].metadata
+
+
+def test_a_refusal_between_teams_goes_to_the_bureau() -> None:
+    asked = (TEAM, "assist.requested", {"recipient": TOWN_TEAM})
+    play = assist(asked, (TOWN_TEAM, "assist.refused"), (TEAM, "assist.escalated", {"arbiter": MINHANG}))
+    assert play.standing.moves == (MINHANG,)
+    assert play.given((MINHANG, "assist.refusal_overruled")).standing.moves == (TOWN_TEAM,)
+
+
+def test_the_bureau_and_a_team_have_no_arbiter() -> None:
+    for asking, asked in ((MINHANG, TEAM), (TEAM, MINHANG)):
+        play = assist((asking, "assist.requested", {"recipient": asked}), (asked, "assist.refused"))
+        assert play.when(asking, "assist.escalated", arbiter=DISTRICT).code == "no-agreement"
+
+
+@pytest.mark.parametrize(
+    ("asking", "asked", "overseen"), [(MINHANG, QINGPU, True), (QINGPU, MINHANG, True), (QINGPU, XUHUI, False)]
+)
+def test_the_justice_bureau_of_minhang_oversees_what_minhang_is_in(asking: str, asked: str, overseen: bool) -> None:
+    play = assist((asking, "assist.requested", {"recipient": asked}), (asked, "assist.refused"))
+    assert (JUSTICE in play.standing.parties) is overseen
+    assert play.given((asking, "assist.escalated", {"arbiter": CITY})).standing.moves == (CITY,)
 
 
 # --- clocks

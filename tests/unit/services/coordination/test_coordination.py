@@ -1,8 +1,12 @@
 """行政协调: given what is registered, when an agency states a fact, then …"""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+
+from contracts.agreements import Agreements
+from contracts.clocks import Clock, ClockState, History, clocks
 
 from services.kernel.exchange import Registration
 from tests.support.play import CITY, JUSTICE, MINHANG, QINGPU, XUHUI, Play
@@ -26,6 +30,11 @@ def agreed(agency: str) -> tuple[str, str]:
 
 def coordination(*moves: tuple[object, ...]) -> Play:
     return Play("coordination").given(*moves)
+
+
+def all_clocks(play: Play) -> tuple[Clock, ...]:
+    known = play.context.contracts
+    return clocks(History(play.kind, play.context.entries), known.rules, known.calendars)
 
 
 def test_the_question_makes_the_parties() -> None:
@@ -134,6 +143,79 @@ def test_neighbouring_districts_go_to_the_city_bureau() -> None:
     assert play.given((QINGPU, "coordination.escalated", {"arbiter": CITY})).standing.moves == (CITY,)
 
 
+@pytest.mark.parametrize("arbiter", [DISTRICT, CITY])
+def test_where_nobody_is_above_all_nobody_decides(arbiter: str) -> None:
+    play = coordination((*RAISED, {"recipients": [GREENERY, XUHUI]}))
+    answer = play.when(*ESCALATED, arbiter=arbiter)
+    assert answer.code == "not-above"
+    assert answer.members["agencies"] == [XUHUI if arbiter == DISTRICT else GREENERY]
+    assert play.given((MINHANG, "coordination.closed")).standing.ended
+
+
+def test_who_is_no_superior_any_more_decides_no_more() -> None:
+    play = coordination(RAISED, ESCALATED)
+    known = play.context.contracts
+    changed = {
+        id_: item.model_copy(update={"arbiter": CITY}) if id_ == "coordination-310112" else item
+        for id_, item in known.agreements.by_id.items()
+    }
+    play.context = replace(play.context, contracts=replace(known, agreements=Agreements(changed)))
+    assert play.when(*DESIGNATED).code == "not-above"
+
+
+def test_parties_may_go_to_the_superior_although_they_had_agreed() -> None:
+    play = coordination(RAISED, agreed(GREENERY), agreed(ECOLOGY), (GREENERY, "coordination.escalated"))
+    assert play.standing.moves == (DISTRICT,)
+
+
+def test_parties_may_agree_after_all() -> None:
+    play = coordination(RAISED, stated(GREENERY), ESCALATED, agreed(ECOLOGY))
+    answer = play.when(*SETTLED)
+    assert (answer.code, answer.members) == ("not-agreed", {"agencies": [GREENERY]})
+    play.given(agreed(GREENERY))
+    assert (play.standing.status, play.standing.moves) == ("escalated", (DISTRICT,))
+    assert play.given(SETTLED).standing.status == "settled"
+
+
+@pytest.mark.parametrize(
+    "moves",
+    [(), (stated(GREENERY), stated(ECOLOGY)), (agreed(GREENERY), agreed(ECOLOGY)), (ESCALATED,)],
+)
+def test_whoever_raised_the_question_lets_it_rest_for_a_reason(moves: tuple[tuple[str, str], ...]) -> None:
+    play = coordination(RAISED, *moves)
+    assert play.when(GREENERY, "coordination.closed").code == "not-your-move"
+    play.given((MINHANG, "coordination.closed"))
+    assert (play.standing.status, play.standing.moves) == ("closed", ())
+
+
+def test_what_is_settled_is_what_each_has_agreed_to_do() -> None:
+    mine = {"agency": MINHANG, "duty": "立案处罚。"}
+    theirs = [{"agency": GREENERY, "duty": "堆点备案。"}, {"agency": ECOLOGY, "duty": "扬尘监测。"}]
+    play = coordination(RAISED, (*agreed(GREENERY), {"duty": "堆点备案。"}), (*agreed(ECOLOGY), {"duty": "扬尘监测。"}))
+    more = [theirs[0], {"agency": ECOLOGY, "duty": "扬尘监测和日常巡查。"}]
+    answer = play.when(*SETTLED, duties=more)
+    assert answer.code == "duties-differ"
+    assert answer.members["agreed"] == {GREENERY: "堆点备案。", ECOLOGY: "扬尘监测。"}
+    assert play.when(*SETTLED, duties=[mine, theirs[0]]).code == "duties-differ"
+    again = (*agreed(ECOLOGY), {"duty": "扬尘监测和日常巡查。"})
+    play.given(stated(ECOLOGY), again, (*SETTLED, {"duties": [mine, *more]}))
+
+
+def test_teams_raise_questions_and_are_asked() -> None:
+    one, other = "310112102-cg", "310112106-cg"
+    play = coordination((one, "coordination.raised", {"recipients": [other, QIBAO]}))
+    assert play.given((other, "coordination.escalated")).standing.moves == (DISTRICT,)
+
+
+@pytest.mark.parametrize(
+    ("raising", "asked", "overseen"), [(MINHANG, QINGPU, True), (QINGPU, MINHANG, True), (QINGPU, XUHUI, False)]
+)
+def test_the_justice_bureau_of_minhang_oversees_what_minhang_is_in(raising: str, asked: str, overseen: bool) -> None:
+    play = coordination((raising, "coordination.raised", {"recipients": [asked], "copied": None}))
+    assert (JUSTICE in play.standing.parties) is overseen
+    assert play.given((asked, "coordination.escalated", {"arbiter": CITY})).standing.moves == (CITY,)
+
+
 # --- clocks
 
 
@@ -151,3 +233,13 @@ def test_without_a_named_day_it_is_ten_working_days() -> None:
 
 def test_the_superior_has_a_clock() -> None:
     assert coordination(RAISED, stated(GREENERY), stated(ECOLOGY), ESCALATED).clock("CO-02").agency == DISTRICT
+
+
+def test_an_escalation_ends_the_clocks_of_all() -> None:
+    play = coordination(RAISED, (GREENERY, "coordination.escalated"))
+    stood = {(item.rule.id, item.agency): item.state for item in all_clocks(play)}
+    assert stood == {
+        ("CO-01", GREENERY): ClockState.MET,
+        ("CO-01", ECOLOGY): ClockState.VOID,
+        ("CO-02", DISTRICT): ClockState.RUNNING,
+    }

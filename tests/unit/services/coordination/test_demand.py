@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from contracts.clocks import History, running
+from events.demand import Posted
+from events.fields import PERSONAL
 from tests.support.play import CITY, JUSTICE, MINHANG, QINGPU, Play
 
 GREENERY, DISTRICT, PARTY, WATER = "310112-lrj", "310112-zf", "310112-djb", "310112-swj"
@@ -169,6 +171,22 @@ def test_the_street_ends_it() -> None:
 
 def test_another_department_s_answer_makes_no_claim_stale() -> None:
     assert demand(POSTED, DECLINED).when(*CLAIMED, by={"known": 1}).state.status == "claimed"
+
+
+@pytest.mark.parametrize("moves", [(), (DECLINED,), (DECLINED, ALSO_DECLINED)])
+def test_before_it_is_claimed_only_the_street_goes_to_the_district(moves: tuple[tuple[str, str], ...]) -> None:
+    play = demand(POSTED, *moves)
+    assert play.when(GREENERY, "demand.escalated").code == "not-your-move"
+    assert play.given(ESCALATED).standing.moves == (DISTRICT,)
+
+
+def test_who_has_it_back_may_dispute_it() -> None:
+    play = demand(POSTED, CLAIMED, DONE, REOPENED, (GREENERY, "demand.escalated"))
+    assert play.standing.moves == (DISTRICT,)
+
+
+def test_what_is_needed_may_name_people() -> None:
+    assert PERSONAL in Posted.model_fields["content"].metadata
 
 
 # --- clocks

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from contracts.clocks import History, clocks, running
-from events.fields import FieldClass
+from events.fields import PERSONAL, FieldClass
+from events.jointop import Minuted
 from services.kernel.exchange import Registration
-from tests.support.factory import fact
-from tests.support.play import JUSTICE, MINHANG, XUHUI, Play
+from tests.support.factory import fact, world
+from tests.support.play import CITY, JUSTICE, MINHANG, XUHUI, Play
 
 BUILDERS, GREENERS, GOVERNMENT, OFFICE = "310112-jgw", "310112-lrj", "310112-zf", "310112-djb"
 PROPOSED = (MINHANG, "jointop.proposed")
@@ -18,6 +19,9 @@ ALSO_CONFIRMED = (GREENERS, "jointop.confirmed")
 DECLINED = (GREENERS, "jointop.declined")
 HELD = (MINHANG, "jointop.held")
 ANSWERED = (BUILDERS, "jointop.finding_answered")
+ESCALATED = (MINHANG, "jointop.escalated")
+ORDERED = (GOVERNMENT, "jointop.participation_ordered")
+POSTPONED = (MINHANG, "jointop.postponed")
 MINUTED = (MINHANG, "jointop.minuted")
 CLOSED = (MINHANG, "jointop.closed")
 NEW_TIME = "2026-11-19T21:00:00+08:00"
@@ -306,3 +310,96 @@ def test_who_may_be_asked_stands_in_an_agreement() -> None:
     assert {party.agreement for party in play.standing.parties.values()} >= {"jointop-310112-districts"}
     court: dict[str, Any] = {"recipients": ["310112-fy"], "duties": [{"agency": "310112-fy", "duty": "示例。"}]}
     assert Play("jointop").when(*PROPOSED, **court).code == "no-agreement"
+
+
+def asking(*agencies: str) -> Play:
+    """An operation to which these are asked."""
+    duties = [{"agency": code, "duty": "示例职责。"} for code in agencies]
+    return Play("jointop").given((*PROPOSED, {"recipients": [*agencies], "duties": duties, "copied": None}))
+
+
+@pytest.mark.parametrize("before", [(), (CONFIRMED,)])
+def test_the_superior_is_told_of_a_refusal_and_orders(before: tuple[Any, ...]) -> None:
+    play = jointop(*before)
+    assert play.when(*ESCALATED).code == "nothing-declined"
+    play.given(DECLINED)
+    waited_for = stands(play)
+    play.given(ESCALATED)
+    assert stands(play) == waited_for
+    assert play.standing.parties[GOVERNMENT].role == "arbiter"
+    assert FieldClass.PERSONAL in play.standing.parties[GOVERNMENT].reads
+    assert play.given(ORDERED).standing.legs[GREENERS] == "ordered"
+    assert play.when(GREENERS, "jointop.escalated").code == "not-your-move"
+
+
+@pytest.mark.parametrize(("other", "own"), [(XUHUI, CITY), ("320600-cg", None), ("310112-jj", None)])
+def test_a_superior_orders_only_who_is_under_him(other: str, own: str | None) -> None:
+    play = asking(other, GREENERS).given((other, "jointop.declined"))
+    answer = play.when(*ESCALATED)
+    assert (answer.code, answer.members) == ("not-above", {"agencies": [other], "arbiter": GOVERNMENT})
+    assert play.when(*ORDERED[:2], agency=other).code == "not-above"
+    if own is not None:
+        play.given((*ESCALATED, {"arbiter": own}), (own, "jointop.participation_ordered", {"agency": other}))
+        assert play.standing.legs[other] == "ordered"
+    play.given(DECLINED, ESCALATED, ORDERED)
+
+
+def test_only_an_addressee_is_ordered() -> None:
+    play = asking(GREENERS).given(DECLINED)
+    assert play.when(*ORDERED, agency=BUILDERS).code == "leg-unknown"
+
+
+def test_no_operation_copies_who_may_have_to_order() -> None:
+    known = [item for item in world().agreements.by_id.values() if "jointop" in item.kinds]
+    for agreement in known:
+        beside = [item for item in known if {*item.senders} & {*agreement.senders}]
+        assert not {agreement.arbiter} & {code for item in beside for code in item.copied}, agreement.id
+
+
+def test_an_order_stands_whatever_comes_after() -> None:
+    play = jointop(CONFIRMED, DECLINED, ORDERED)
+    later = play.fork().given(POSTPONED)
+    assert later.standing.legs == {BUILDERS: "asked", GREENERS: "asked"}
+    answer = later.when(*DECLINED)
+    assert (answer.code, answer.members) == ("participation-ordered", {"agency": GREENERS})
+    later.given((*ALSO_CONFIRMED, {"starts_at": NEW_TIME}), (BUILDERS, "jointop.declined"))
+    assert later.standing.status == "answered"
+    assert play.given(ALSO_CONFIRMED).when(*DECLINED).code == "participation-ordered"
+
+
+def test_it_is_held_by_the_initiator_alone_where_nobody_came() -> None:
+    play = jointop((BUILDERS, "jointop.declined"), about(GREENERS, "left_out"))
+    for absent in (BUILDERS, GREENERS):
+        answer = play.when(*HELD, participants=[MINHANG, absent])
+        assert (answer.code, answer.members["agencies"]) == ("participant-absent", [absent])
+    play.given((*HELD, {"participants": [MINHANG]}))
+    assert play.standing.status == "held"
+
+
+def test_who_was_ordered_is_told_to_have_come_or_not() -> None:
+    for came in ([BUILDERS], [BUILDERS, GREENERS]):
+        jointop(CONFIRMED, DECLINED, ORDERED, (*HELD, {"participants": came}))
+
+
+def test_minutes_may_name_people() -> None:
+    assert PERSONAL in Minuted.model_fields["minutes"].metadata
+
+
+@pytest.mark.parametrize(
+    ("sender", "superior"),
+    [("310105-cg", CITY), ("310117-cg", CITY), ("310120-cg", CITY), ("330400-cg", None), ("320600-cg", None)],
+)
+def test_others_propose_to_minhang(sender: str, superior: str | None) -> None:
+    plan = {"recipients": [MINHANG], "duties": [{"agency": MINHANG, "duty": "示例职责。"}], "copied": None}
+    play = Play("jointop").given((sender, "jointop.proposed", plan), (MINHANG, "jointop.declined"))
+    assert JUSTICE in play.standing.parties
+    answer = play.when(sender, "jointop.escalated", arbiter=CITY)
+    assert isinstance(answer, Registration) if superior else answer.code == "no-agreement"
+
+
+@pytest.mark.parametrize("sender", ["310112-jj", "310112-jtw", "310112-cyzx", "310112102-jz", "310112501-jz"])
+def test_departments_and_streets_propose_to_the_bureau_and_its_teams(sender: str) -> None:
+    asked = [MINHANG, "310112102-cg"]
+    duties = [{"agency": code, "duty": "示例职责。"} for code in asked]
+    play = Play("jointop").given((sender, "jointop.proposed", {"recipients": asked, "duties": duties, "copied": None}))
+    assert sorted(play.standing.moves) == sorted(asked)

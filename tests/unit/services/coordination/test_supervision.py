@@ -130,6 +130,13 @@ def test_the_department_has_fifteen_working_days_and_may_ask_for_more() -> None:
     assert not on_time(play.given(FOLLOWED_UP))
 
 
+def test_a_relapse_gives_the_department_its_time_anew() -> None:
+    play = supervision(CLEAR, RECTIFIED)
+    play.wait(timedelta(days=7)).given(RELAPSED)
+    assert on_time(play) == [("SV-02", BUILDERS)]
+    assert play.clock("SV-02").due.instant == datetime(2026, 12, 4, tzinfo=CHINA)
+
+
 def test_a_team_opens_one_too_and_only_to_whom_an_agreement_names() -> None:
     team = Play("supervision").given(("310112102-cg", "supervision.opened", {"recipient": "310112-lrj"}))
     assert team.standing.moves == ("310112102-cg",)

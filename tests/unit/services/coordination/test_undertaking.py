@@ -13,6 +13,7 @@ from tests.support.play import JUSTICE, MINHANG, Play
 BUILDERS, GREENERS, TRANSPORT, OFFICE = "310112-jgw", "310112-lrj", "310112-jtw", "310112-djb"
 LISTED = (MINHANG, "undertaking.listed")
 PROGRESSED = (BUILDERS, "undertaking.progressed")
+TASK = (TRANSPORT, "undertaking.task_progressed")
 DONE = (BUILDERS, "undertaking.done")
 REVIEWED = (MINHANG, "undertaking.reviewed")
 SENT_BACK = (MINHANG, "undertaking.sent_back")
@@ -53,9 +54,19 @@ def test_the_lead_unit_answers_and_the_co_units_read_along() -> None:
 
 
 def test_a_co_unit_tells_of_its_task_and_the_lead_unit_that_all_is_done() -> None:
-    play = undertaking((TRANSPORT, "undertaking.progressed"))
-    assert play.standing.moves == (BUILDERS,)
-    assert play.when(TRANSPORT, "undertaking.done").code == "not-your-move"
+    play = undertaking(TASK)
+    assert (play.standing.status, play.standing.moves) == ("listed", (BUILDERS,))
+    for name in ("progressed", "done"):
+        assert play.when(TRANSPORT, f"undertaking.{name}").code == "not-your-move"
+    assert play.fork().given((MINHANG, "common.withdrawn")).standing.status == "withdrawn"
+    play.given(PROGRESSED, TASK)
+    assert play.standing.status == "in_progress"
+
+
+def test_who_has_no_task_has_nothing_to_tell() -> None:
+    answer = undertaking().when(OFFICE, "undertaking.task_progressed")
+    assert (answer.code, answer.members) == ("no-task", {"agencies": [TRANSPORT, GREENERS]})
+    assert undertaking().when(BUILDERS, "undertaking.task_progressed").code == "not-your-move"
 
 
 def test_what_needs_no_progress_is_done_at_once() -> None:
@@ -115,6 +126,25 @@ def test_a_meeting_is_a_record_that_ends_with_itself() -> None:
     readers = {code for code, party in play.standing.parties.items() if party.role == "copied"}
     assert readers == {BUILDERS, GREENERS, OFFICE}
     assert play.when(*PROGRESSED).code == "illegal-move"
+
+
+@pytest.mark.parametrize(
+    ("change", "outside"),
+    [
+        ({"copied": [OFFICE, BUILDERS]}, [GREENERS]),
+        ({"resolutions": [{"id": "1", "text": "示例决议。", "unit": TRANSPORT}]}, [TRANSPORT]),
+    ],
+)
+def test_the_minutes_go_to_all_who_were_there_and_all_who_are_to_act(
+    change: dict[str, Any], outside: list[str]
+) -> None:
+    answer = Play("undertaking").when(*MEETING, **change)
+    assert (answer.code, answer.members) == ("minutes-not-sent", {"agencies": outside})
+
+
+def test_the_rota_unit_is_there() -> None:
+    with pytest.raises(ValueError, match="attends"):
+        fact("undertaking.meeting_held", "rota", rota_unit=TRANSPORT)
 
 
 def test_a_resolution_names_the_meeting_that_it_grew_from() -> None:

@@ -123,28 +123,61 @@ def test_what_was_sent_back_is_redispatched_to_another() -> None:
     roles = {code: party.role for code, party in play.standing.parties.items()}
     assert (roles[QIBAO], roles[HONGQIAO]) == ("former", "recipient")
     assert (play.standing.status, play.standing.moves, play.standing.hops) == ("dispatched", (HONGQIAO,), 1)
-    assert play.standing.legs == {QIBAO: "sent_back", HONGQIAO: "addressed"}
+    assert play.standing.legs == {QIBAO: "redispatched", HONGQIAO: "addressed"}
     assert play.when(*ACCEPTED).code == "not-your-move"
     assert isinstance(play.when(HONGQIAO, "workorder.accepted"), Registration)
 
 
-def test_it_does_not_go_again_to_who_sent_it_back() -> None:
+def test_the_dispatcher_alone_decides_to_whom_it_goes_also_back_to_who_had_it() -> None:
     play = order(DISPATCHED, SENT_BACK)
-    assert play.when(*REDISPATCHED, recipient=QIBAO).code == "ping-pong"
-    assert play.when(*REDISPATCHED, recipient=MINHANG).code == "ping-pong"
+    assert play.when(*REDISPATCHED, recipient=MINHANG).code == "role-taken"
     body = {"name": "闵行区梅陇镇人民政府(城管执法)", "agency": MEILONG}
     play.given(REDISPATCHED, (HONGQIAO, "workorder.sent_back", {"competent_body": body}))
-    answer = play.when(*REDISPATCHED, recipient=QIBAO)
-    assert answer.code == "ping-pong"
-    assert answer.members["had"] == sorted([MINHANG, QIBAO, HONGQIAO])
-    assert isinstance(play.when(*REDISPATCHED, recipient=MEILONG), Registration)
+    play.given((*REDISPATCHED, {"recipient": QIBAO}))
+    assert (play.standing.moves, play.standing.hops) == ((QIBAO,), 2)
+    assert play.standing.legs == {QIBAO: "addressed", HONGQIAO: "redispatched"}
+    assert play.standing.parties[HONGQIAO].role == "former"
+    assert play.given(ACCEPTED, DONE, VERIFIED, CLOSED).standing.ended
 
 
-def test_what_was_upheld_is_taken_on() -> None:
+def test_what_was_sent_back_as_unclear_goes_to_the_same_unit_once_it_is_clear() -> None:
+    unclear = {"ground": {"code": "place-unclear", "reason": "示例路有南北两段,未写明。"}, "competent_body": None}
+    play = order(DISPATCHED, (*SENT_BACK, unclear), (*REDISPATCHED, {"recipient": QIBAO, "do_by": "2026-11-24"}))
+    assert (play.standing.status, play.standing.moves, play.standing.hops) == ("dispatched", (QIBAO,), 0)
+    assert play.standing.legs == {QIBAO: "addressed"}
+    assert ticking(play) == {"WO-01", "WO-02"}
+    assert f"{play.clock('WO-02').due.instant:%m-%d}" == "11-25"
+    assert isinstance(play.when(*SENT_BACK), Registration)
+
+
+@pytest.mark.parametrize("before", [(), (LINKED,), (DONE, REOPENED)])
+def test_who_is_silent_or_does_not_get_it_done_is_relieved(before: tuple[Any, ...]) -> None:
+    play = order(DISPATCHED, ACCEPTED, *before)
+    assert play.when(QIBAO, "workorder.redispatched").code == "not-your-move"
+    play.given(REDISPATCHED)
+    assert (play.standing.status, play.standing.moves, play.standing.hops) == ("dispatched", (HONGQIAO,), 1)
+    assert play.standing.legs == {QIBAO: "redispatched", HONGQIAO: "addressed"}
+    assert play.when(*DONE).code == "illegal-move"
+    assert ticking(play) == {"WO-01", "WO-02"}
+    assert play.clock("WO-02").agency == HONGQIAO
+    assert play.given((HONGQIAO, "workorder.accepted")).when(*DONE).code == "not-your-move"
+
+
+@pytest.mark.parametrize("before", [(), (DONE, REOPENED)])
+def test_who_has_the_order_in_hand_is_not_given_it_anew(before: tuple[Any, ...]) -> None:
+    """It would have all its time anew."""
+    answer = order(DISPATCHED, ACCEPTED, *before).when(*REDISPATCHED, recipient=QIBAO)
+    assert (answer.code, answer.members) == ("recipient-unchanged", {"agency": QIBAO})
+
+
+def test_what_was_upheld_is_taken_on_and_not_sent_back_again() -> None:
     play = order(DISPATCHED, SENT_BACK, UPHELD)
     assert (play.standing.status, play.standing.moves) == ("upheld", (QIBAO,))
     assert play.when(*SENT_BACK).code == "illegal-move"
-    assert play.given(ACCEPTED, DONE, VERIFIED, CLOSED).standing.ended
+    assert play.given(ACCEPTED).when(*SENT_BACK).code == "already-upheld"
+    assert play.fork().given(DONE, VERIFIED, CLOSED).standing.ended
+    # The dispatcher may still give it to another, who has not been told so.
+    assert isinstance(play.given(REDISPATCHED).when(HONGQIAO, "workorder.sent_back"), Registration)
 
 
 @pytest.mark.parametrize(
@@ -163,8 +196,20 @@ def test_an_order_is_not_sent_back_without_a_proper_ground(change: dict[str, Any
     assert answer.code == code
 
 
-def test_an_order_that_was_taken_on_is_not_sent_back() -> None:
-    assert order(DISPATCHED, ACCEPTED).when(*SENT_BACK).code == "illegal-move"
+def test_what_turns_out_on_the_site_not_to_be_its_own_is_sent_back() -> None:
+    play = order(DISPATCHED, ACCEPTED, SENT_BACK)
+    assert (play.standing.status, play.standing.moves) == ("sent_back", (MINHANG,))
+    assert play.standing.legs == {QIBAO: "sent_back"}
+    assert ticking(play) == {"WO-05"}
+    assert play.clock("WO-02").state is ClockState.SUSPENDED
+    assert ticking(play.fork().given(UPHELD)) == {"WO-01", "WO-02"}
+    assert ticking(play.fork().given(UPHELD, ACCEPTED)) == {"WO-02"}
+    assert play.given(REDISPATCHED).standing.moves == (HONGQIAO,)
+
+
+def test_what_is_done_is_not_sent_back() -> None:
+    assert order(DISPATCHED, ACCEPTED, DONE).when(*SENT_BACK).code == "illegal-move"
+    assert order(DISPATCHED, ACCEPTED, DONE, REOPENED).when(*SENT_BACK).code == "illegal-move"
 
 
 def test_a_redispatched_order_keeps_its_channel() -> None:
@@ -259,6 +304,53 @@ def test_a_petition_is_taken_up_in_fifteen_days_and_handled_in_sixty(channel: st
     assert ticking(play.given(DONE)) == {"WO-06"}
 
 
+def test_a_return_is_not_a_word_to_who_petitions() -> None:
+    """信访工作条例 第二十三条: an objection takes effect when who passed the petition on agrees."""
+    play = ordered(PETITIONS, "petition").given(SENT_BACK)
+    assert play.clock("XF-15").state is ClockState.SUSPENDED
+    assert ticking(play) == {"WO-05"}
+    before = play.clock("XF-15").due.instant
+    play.wait(timedelta(days=1)).given((PETITIONS, "workorder.upheld"))
+    assert play.clock("XF-15").due.instant > before
+    assert ticking(play) == {"XF-15", "WO-01"}
+    assert ticking(play.given((*ACCEPTED, {"channel": "petition"}))) == {"XF-60"}
+
+
+def test_a_petition_keeps_its_sixty_days_from_when_it_was_taken_up() -> None:
+    play = ordered(PETITIONS, "petition").given((*ACCEPTED, {"channel": "petition"}))
+    started = play.clock("XF-60").started_by
+    play.given(SENT_BACK)
+    assert (play.clock("XF-60").state, ticking(play)) == (ClockState.SUSPENDED, {"WO-05"})
+    again = {"channel": "petition", "limit": "none", "do_by": None}
+    other = play.fork().given((PETITIONS, "workorder.redispatched", again))
+    assert ticking(other) == {"XF-15"}
+    assert other.clock("XF-15").agency == HONGQIAO
+    play.given((PETITIONS, "workorder.upheld"), (*ACCEPTED, {"channel": "petition"}))
+    assert (play.clock("XF-60").started_by, ticking(play)) == (started, {"XF-60"})
+
+
+def test_what_the_law_gives_to_answer_a_report_does_not_begin_anew_with_the_same_unit() -> None:
+    """An agreed limit does: the dispatcher names it."""
+    play = ordered(HOTLINE, "hotline_12345", "wd15", matter="report").given(SENT_BACK)
+    started = play.clock("CG-26").started_by
+    again = {"channel": "hotline_12345", "matter": "report", "limit": "wd1", "do_by": None}
+    same = play.fork().given((HOTLINE, "workorder.redispatched", {**again, "recipient": QIBAO}))
+    assert (same.clock("CG-26").started_by, same.clock("CG-26").state) == (started, ClockState.RUNNING)
+    assert ticking(same) == {"HL-1", "CG-26", "WO-01"}
+    other = play.given((HOTLINE, "workorder.redispatched", again))
+    assert (other.clock("CG-26").agency, other.clock("CG-26").started_by) == (HONGQIAO, len(play.log))
+    assert ticking(other) == {"HL-1", "CG-26", "WO-01"}
+
+
+def test_that_a_case_came_of_it_leaves_the_dispatchers_clocks_alone() -> None:
+    play = order(DISPATCHED, ACCEPTED, DONE)
+    due = play.clock("WO-06").due
+    assert (play.given(LINKED).clock("WO-06").due, ticking(play)) == (due, {"WO-06"})
+    due = play.given(VERIFIED).clock("WO-07").due
+    assert (play.given(LINKED).clock("WO-07").due, ticking(play)) == (due, {"WO-07"})
+    assert play.standing.moves == (MINHANG,)
+
+
 def test_who_passes_a_petition_on_may_name_a_day() -> None:
     play = ordered(PETITIONS, "petition", "day", do_by="2026-12-01")
     assert ticking(play) == {"XF-15", "WO-02"}
@@ -303,6 +395,11 @@ def test_whoever_is_to_move_has_a_clock(channel: Channel, limit: Limit) -> None:
     assert ticking(play.fork().given(SENT_BACK, (*REDISPATCHED, members)))
     assert ticking(play.fork().given(SENT_BACK, UPHELD))
     assert ticking(play.given((*ACCEPTED, {"channel": channel})))
+    assert ticking(play.fork().given(SENT_BACK))
+    assert ticking(play.fork().given(SENT_BACK, UPHELD))
+    assert ticking(play.fork().given(SENT_BACK, (*REDISPATCHED, {**members, "recipient": QIBAO})))
+    assert ticking(play.fork().given((*REDISPATCHED, members)))
+    assert ticking(play.fork().given(DONE, REOPENED, (*REDISPATCHED, members)))
 
 
 def test_more_time_is_asked_of_the_dispatcher() -> None:
