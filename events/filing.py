@@ -9,7 +9,18 @@ from pydantic import Field, model_validator
 
 from events.fact import Fact
 from events.fields import PERSONAL, AgencyCode, DocumentNumber, Fen, Line, Part, Text
-from events.parts import Attachment, Circumstances, Citation, Contact, DossierRef, Link, Quantity, Urgency
+from events.parts import (
+    Attachment,
+    Circumstances,
+    Citation,
+    CompetentBody,
+    Contact,
+    DossierRef,
+    Ground,
+    Link,
+    Quantity,
+    Urgency,
+)
 from events.penalties import CaseCategory, Outcome, Penalty, PenaltyType, Procedure
 
 Number = Annotated[int, Field(ge=1, le=999)]
@@ -62,9 +73,9 @@ class Draft(Part):
     """拟处罚内容"""
     fine: Fen = 0
     """拟罚款合计(分)"""
-    measures: tuple[Line, ...] = ()
+    measures: Annotated[tuple[Line, ...], PERSONAL] = ()
     """拟采取的责令改正、限期拆除等措施"""
-    reason: Text
+    reason: Annotated[Text, PERSONAL]
     """理由、裁量说明"""
     legal_basis: Annotated[tuple[Citation, ...], Field(min_length=1)]
     """依据"""
@@ -107,7 +118,7 @@ class Submitted(Fact):
     """拟作处理决定"""
     hearing: Hearing
     """听证情况"""
-    questions: tuple[Text, ...] = ()
+    questions: Annotated[tuple[Text, ...], PERSONAL] = ()
     """提请会商的问题"""
     attachments: Annotated[tuple[Attachment, ...], Field(min_length=1)]
     """案件材料"""
@@ -131,6 +142,20 @@ class Submitted(Fact):
         return self
 
 
+class Returned(Fact):
+    """退回: the matter is not for this body to look at."""
+
+    title_zh: ClassVar[str] = "退回"
+    ground: Ground
+    """退回理由"""
+    competent_body: CompetentBody | None = None
+    """有权备案、审核、审理的机关"""
+    contact: Contact
+    """联系人"""
+    attachments: tuple[Attachment, ...] = ()
+    """附件"""
+
+
 class Aspect(StrEnum):
     """审核方面."""
 
@@ -150,9 +175,9 @@ class Problem(Part):
     """序号"""
     aspect: Aspect
     """方面"""
-    problem: Text
+    problem: Annotated[Text, PERSONAL]
     """问题"""
-    advice: Text | None = None
+    advice: Annotated[Text | None, PERSONAL] = None
     """意见"""
 
 
@@ -191,7 +216,7 @@ class Answer(Part):
     """问题序号"""
     disposition: Disposition
     """处理"""
-    explanation: Text
+    explanation: Annotated[Text, PERSONAL]
     """纠正情况或者不采纳的理由"""
 
 
@@ -218,9 +243,25 @@ class Accepted(Fact):
     title_zh: ClassVar[str] = "同意"
     number: DocumentNumber | None = None
     """备案、审核、审理、会商意见文号"""
-    opinion: Text
+    opinion: Annotated[Text, PERSONAL]
     """意见"""
     accepted_on: date
+    """日期"""
+    contact: Contact | None = None
+    """审核人"""
+    attachments: tuple[Attachment, ...] = ()
+    """附件"""
+
+
+class NotPassed(Fact):
+    """审核未通过: no decision may be made on it (行政处罚法 第五十八条). What was mended is filed anew."""
+
+    title_zh: ClassVar[str] = "审核未通过"
+    number: DocumentNumber | None = None
+    """备案、审核、审理、会商意见文号"""
+    reason: Annotated[Text, PERSONAL]
+    """未通过的理由"""
+    concluded_on: date
     """日期"""
     contact: Contact | None = None
     """审核人"""

@@ -162,7 +162,7 @@ class Accepted(Fact):
 
 
 class SentBack(Fact):
-    """退单: the recipient does not take the order, for a ground."""
+    """退单: the recipient does not take the order, or finds on the site that it is not its own, for a ground."""
 
     title_zh: ClassVar[str] = "退单"
     ground: Ground
@@ -178,7 +178,7 @@ class SentBack(Fact):
 
 
 class Redispatched(_Limited):
-    """改派: another recipient gets the order, with its own limit. The exchange stays."""
+    """改派: another recipient gets the order, with its own limit, or the same once what was unclear is said."""
 
     title_zh: ClassVar[str] = "改派"
     recipient: AgencyCode

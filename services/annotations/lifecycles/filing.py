@@ -1,7 +1,8 @@
 """备案、法制审核、拆违案件审理、疑难案件会商: the rules of a filing.
 
 A problem that the sender does not accept may be raised again, or let go. Where neither side gives way, the case goes to
-a conference 会商: a new filing that grew from this one, which the sender withdraws.
+a conference 会商: a new filing that grew from this one, which the sender withdraws. What does not pass, also because the
+sender never answers, ends so: 行政处罚法 第五十八条, 审核未通过的, 不得作出决定.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from typing import Final
 from contracts.codec import Event
 from contracts.records import Phase
 from events.fact import Fact
-from events.filing import Accepted, Answered, Commented, Submitted
+from events.filing import Accepted, Answered, Commented, NotPassed, Returned, Submitted
 from services.kernel.exchange import Context, Lifecycle, Rejection, Role, State
 
 
@@ -24,15 +25,28 @@ class Status(StrEnum):
     COMMENTED = "commented"  # 已提出意见, 待反馈
     ANSWERED = "answered"  # 已反馈, 待复核
     ACCEPTED = "accepted"  # 已同意
+    RETURNED = "returned"  # 已退回
+    NOT_PASSED = "not_passed"  # 审核未通过
     WITHDRAWN = "withdrawn"  # 已撤回
 
 
 TRANSITIONS: Final[Mapping[str, Mapping[type[Fact], str]]] = {
     Status.UNOPENED: {Submitted: Status.SUBMITTED},
-    Status.SUBMITTED: {Commented: Status.COMMENTED, Accepted: Status.ACCEPTED},
-    Status.COMMENTED: {Answered: Status.ANSWERED},
-    Status.ANSWERED: {Commented: Status.COMMENTED, Accepted: Status.ACCEPTED},
+    Status.SUBMITTED: {
+        Commented: Status.COMMENTED,
+        Accepted: Status.ACCEPTED,
+        Returned: Status.RETURNED,
+        NotPassed: Status.NOT_PASSED,
+    },
+    Status.COMMENTED: {Answered: Status.ANSWERED, NotPassed: Status.NOT_PASSED},
+    Status.ANSWERED: {
+        Commented: Status.COMMENTED,
+        Accepted: Status.ACCEPTED,
+        NotPassed: Status.NOT_PASSED,
+    },
     Status.ACCEPTED: {},
+    Status.RETURNED: {},
+    Status.NOT_PASSED: {},
     Status.WITHDRAWN: {},
 }
 
@@ -44,6 +58,8 @@ SPEAKERS: Final[Mapping[type[Fact], frozenset[Role]]] = {
     Commented: _RECIPIENT,
     Answered: _SENDER,
     Accepted: _RECIPIENT,
+    Returned: _RECIPIENT,
+    NotPassed: _RECIPIENT,
 }
 
 AWAITS: Final[Mapping[str, Role | None]] = {
@@ -52,6 +68,8 @@ AWAITS: Final[Mapping[str, Role | None]] = {
     Status.COMMENTED: Role.SENDER,
     Status.ANSWERED: Role.RECIPIENT,
     Status.ACCEPTED: None,
+    Status.RETURNED: None,
+    Status.NOT_PASSED: None,
     Status.WITHDRAWN: None,
 }
 

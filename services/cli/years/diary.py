@@ -14,7 +14,7 @@ from uuid import UUID
 from contracts.calendar import SHANGHAI, Calendar
 from events.fact import Fact
 
-HOURS: Final = (time(9, 30),)
+HOURS: Final = (time(9, 30), time(15))
 """When things happen, Shanghai time."""
 DAY: Final = len(HOURS)
 """Slots of a working day."""

@@ -1,7 +1,8 @@
 """派单: the rules of a work order.
 
-Who dispatches decides on 退单 (街道办事处条例(2018) 第十二条: 派单调度、督办核查): no arbiter has a part here. A body
-that will not take what was upheld raises the split of duties as a coordination 行政协调; the order's clocks run on.
+Who dispatches decides on 退单 (街道办事处条例(2018) 第十二条: 派单调度、督办核查): no arbiter has a part here, and whom the
+order goes to, also back to who had it, is the dispatcher's choice alone. A body that will not take what was upheld raises
+the split of duties as a coordination 行政协调; the order's clocks run on.
 """
 
 from collections.abc import Mapping
@@ -27,7 +28,6 @@ from events.workorder import (
     Verified,
 )
 from services.kernel.exchange import Context, Lifecycle, Rejection, Role, State, addressees
-from services.kernel.grounds import ping_pong
 
 
 class Status(StrEnum):
@@ -52,6 +52,7 @@ class Leg(StrEnum):
     SENT_BACK = "sent_back"  # 已退单
     ACCEPTED = "accepted"  # 处置中
     DONE = "done"  # 已办结
+    REDISPATCHED = "redispatched"  # 已改派
 
 
 TRANSITIONS: Final[Mapping[str, Mapping[type[Fact], str]]] = {
@@ -60,9 +61,14 @@ TRANSITIONS: Final[Mapping[str, Mapping[type[Fact], str]]] = {
     Status.SENT_BACK: {Redispatched: Status.DISPATCHED, Upheld: Status.UPHELD},
     Status.UPHELD: {Accepted: Status.ACCEPTED},
     # 诉转案: a case is often filed after the order was answered, so it may be told until the order is closed.
-    Status.ACCEPTED: {Done: Status.DONE, CaseLinked: Status.ACCEPTED},
+    Status.ACCEPTED: {
+        Done: Status.DONE,
+        CaseLinked: Status.ACCEPTED,
+        SentBack: Status.SENT_BACK,
+        Redispatched: Status.DISPATCHED,
+    },
     Status.DONE: {Verified: Status.VERIFIED, Reopened: Status.REOPENED, CaseLinked: Status.DONE},
-    Status.REOPENED: {Done: Status.DONE, CaseLinked: Status.REOPENED},
+    Status.REOPENED: {Done: Status.DONE, CaseLinked: Status.REOPENED, Redispatched: Status.DISPATCHED},
     Status.VERIFIED: {Closed: Status.CLOSED, CaseLinked: Status.VERIFIED},
     Status.CLOSED: {},
     Status.WITHDRAWN: {},
@@ -70,9 +76,10 @@ TRANSITIONS: Final[Mapping[str, Mapping[type[Fact], str]]] = {
 
 LEG_TRANSITIONS: Final[Mapping[str, Mapping[type[Fact], str]]] = {
     Leg.ADDRESSED: {Accepted: Leg.ACCEPTED, SentBack: Leg.SENT_BACK},
-    Leg.SENT_BACK: {Upheld: Leg.ADDRESSED},
-    Leg.ACCEPTED: {Done: Leg.DONE},
+    Leg.SENT_BACK: {Upheld: Leg.ADDRESSED, Redispatched: Leg.REDISPATCHED},
+    Leg.ACCEPTED: {Done: Leg.DONE, SentBack: Leg.SENT_BACK, Redispatched: Leg.REDISPATCHED},
     Leg.DONE: {Reopened: Leg.ACCEPTED},
+    Leg.REDISPATCHED: {},
 }
 
 _SENDER: Final = frozenset({Role.SENDER})
@@ -119,10 +126,14 @@ UNACCEPTED: Final = frozenset({Status.DISPATCHED, Status.SENT_BACK, Status.UPHEL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkorderState(State):
-    """An order: by which `channel` it came, and whether the recipient must call first (先行联系)."""
+    """An order: by which `channel` it came, and whether the recipient must call first (先行联系).
+
+    upheld: whether the present recipient was told that the order is its own.
+    """
 
     channel: Channel | None = None
     first_contact: bool = False
+    upheld: bool = False
 
 
 def _new(exchange: str) -> WorkorderState:
@@ -137,12 +148,14 @@ def _join(state: WorkorderState, event: Event) -> Mapping[str, Role]:
             return addressees(state, event)
 
 
-def _guard(state: WorkorderState, event: Event, context: Context) -> Rejection | None:
+def _guard(state: WorkorderState, event: Event, _context: Context) -> Rejection | None:
     match event.fact:
         case Redispatched(channel=channel, recipient=recipient):
-            return _same_channel(state, channel) or ping_pong(LIFECYCLE, state, event, recipient, context)
+            return _same_channel(state, channel) or _relieves(state, recipient)
         case Accepted(channel=channel, first_contact=first):
             return _same_channel(state, channel) or _contacted_first(state, first)
+        case SentBack() if state.upheld:
+            return Rejection("already-upheld", "the dispatcher has held that the order is its recipient's own")
         case _:
             return None
 
@@ -156,6 +169,13 @@ def _same_channel(state: WorkorderState, channel: Channel) -> Rejection | None:
     )
 
 
+def _relieves(state: WorkorderState, recipient: str) -> Rejection | None:
+    """Only an answer to 退单 gives the order to the same unit again: its clocks would else begin anew at will."""
+    if state.status == Status.SENT_BACK or recipient not in state.having(Role.RECIPIENT):
+        return None
+    return Rejection("recipient-unchanged", f"{recipient} has the order in hand", {"agency": recipient})
+
+
 def _contacted_first(state: WorkorderState, first: FirstContact | None) -> Rejection | None:
     """先行联系: where the order asks for it, who takes the order on says what came of it."""
     if state.first_contact and first is None:
@@ -167,8 +187,11 @@ def _evolve(state: WorkorderState, event: Event) -> WorkorderState:
     match event.fact:
         case Dispatched(channel=channel, first_contact=first):
             return replace(state, channel=channel, first_contact=first)
-        case Redispatched():
-            return replace(state, hops=state.hops + 1)
+        case Redispatched(recipient=recipient):
+            passed_on = recipient not in state.having(Role.RECIPIENT)
+            return replace(state, hops=state.hops + passed_on, upheld=False)
+        case Upheld():
+            return replace(state, upheld=True)
         case _:
             return state
 

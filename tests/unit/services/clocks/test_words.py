@@ -186,7 +186,7 @@ def test_an_extension_that_the_rule_itself_grants_is_stated_by_the_bus_at_once()
     play = reviewed("2026-11-20")
     grant, warning, expiry = words(play, "RX-07")
     assert grant.at == grant.time == play.times[-1]
-    assert grant.fact.model_dump(mode="json") == {"new_date": "2026-11-20", "rule": "RX-07"}
+    assert grant.fact.model_dump(mode="json") == {"new_date": "2026-11-20", "rule": "RX-07", "agency": POLICE}
     assert isinstance(say(play, grant), Registration)
     assert play.clock("RX-07").due.instant == datetime(2026, 11, 21, tzinfo=SHANGHAI)
     later = words(play, "RX-07", {grant.id, warning.id, expiry.id})
