@@ -335,7 +335,7 @@ def _unknown_place(given: str) -> Loss:
     return Loss(
         kind=LossKind.NONE,
         zh=f"区划代码{given}不在区划代码表 (GB/T 2260 及街镇) 中, 无法对照。",
-        en=f"The division {given} is not in the table of divisions (GB/T 2260, streets and towns) and cannot be mapped.",
+        en=f"The division {given} is in no table of divisions (GB/T 2260, streets, towns) and cannot be mapped.",
     )
 
 

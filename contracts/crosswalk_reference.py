@@ -40,8 +40,8 @@ the law that either side cites, what each place is called, and `losses`: all tha
   version that was in use is not edited; what changes is a new version. Laws are those in force then, and older ones for
   acts of their time: which of them applies the recipient says (生态环境法典 1057).
 - It is made from the recipient's own copy: what that withholds, the crosswalk does not know.
-- Codes of GB/T 2260 and of streets and towns cross unchanged, with their name. One that is not in the table of divisions
-  is a loss of the kind `none`; a zone of the statistics (such as 320671) is no code, and no event has it.
+- Codes of GB/T 2260 and of streets and towns cross unchanged, with their name. One that is in no table of divisions is
+  a loss of the kind `none`; a zone of the statistics (such as 320671) is no code, and no event has it.
 - *example*: 《长三角建筑垃圾案件移送标准(试行)》 (沪城管执〔2024〕3号) could not be read. Names and codes (SYN-) of
   causes are examples, to be replaced by an overlay; the laws were read where they are not marked *not verified*.
 

@@ -93,7 +93,7 @@ class Requested(Fact):
     """案件基本情况"""
     support: Support | None = None
     """支援需求"""
-    questions: Annotated[tuple[Text, ...], Field(min_length=1, max_length=99)]
+    questions: Annotated[tuple[Text, ...], Field(min_length=1, max_length=99), PERSONAL]
     """需以书面形式协助完成的事项"""
     legal_basis: Annotated[tuple[Citation, ...], Field(min_length=1)]
     """法律依据"""

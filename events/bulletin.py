@@ -125,12 +125,13 @@ class Read(Fact):
 
 
 class Flaw(StrEnum):
-    """撤回原因: 行政处罚法 48, and what was listed by mistake."""
+    """撤回原因: 行政处罚法 48, a repaired credit, and what was listed by mistake."""
 
     CHANGED = "changed"  # 处罚决定被变更
     REVOKED = "revoked"  # 处罚决定被撤销
     UNLAWFUL = "unlawful"  # 处罚决定被确认违法
     VOID = "void"  # 处罚决定被确认无效
+    REPAIRED = "repaired"  # 已信用修复
     MISTAKEN = "mistaken"  # 误列
 
 
@@ -145,9 +146,9 @@ class EntryWithdrawn(Fact):
     reason: Text
     """说明"""
     changed_on: date
-    """变更、撤销或者发现误列之日"""
+    """变更、撤销、修复或者发现误列之日"""
     new_decision: DocumentNumber | None = None
-    """变更、撤销文书的文号"""
+    """变更、撤销文书或者信用修复证明的文号"""
     attachments: tuple[Attachment, ...] = ()
     """附件"""
 
@@ -160,7 +161,7 @@ class EntryWithdrawn(Fact):
 
 
 class Closed(Fact):
-    """归档: the publisher no longer keeps the issue up to date. The exchange ends."""
+    """归档: nothing that stands in the issue could still fall, or it is kept no longer. The exchange ends."""
 
     title_zh: ClassVar[str] = "归档"
     reason: Text

@@ -128,7 +128,7 @@ class Agreed(Fact):
 
 
 class Settled(Fact):
-    """达成一致: all have agreed; who does what from now on."""
+    """达成一致: all have agreed; who does what from now on, each addressee in the words in which it agreed."""
 
     title_zh: ClassVar[str] = "达成一致"
     number: DocumentNumber
@@ -169,3 +169,11 @@ class Designated(Fact):
     """依据"""
     attachments: tuple[Attachment, ...] = ()
     """附件"""
+
+
+class Closed(Fact):
+    """终止协调: whoever raised the question lets it rest, undecided, and says why."""
+
+    title_zh: ClassVar[str] = "终止协调"
+    reason: Text
+    """终止理由"""

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from events.fact import Fact
-from events.fields import AgencyCode, DocumentNumber, Line, Text
+from events.fields import PERSONAL, AgencyCode, DocumentNumber, Line, Text
 from events.parts import Attachment, Citation, CompetentBody, Contact, Ground, Link, Place, Urgency
 from events.penalties import CaseCategory
 
@@ -25,7 +25,7 @@ class Posted(Fact):
     """需求类别"""
     title: Line
     """标题"""
-    content: Text
+    content: Annotated[Text, PERSONAL]
     """需求内容"""
     place: Place
     """地点"""
@@ -79,7 +79,10 @@ class Declined(Fact):
 
 
 class Escalated(Fact):
-    """提请指派: nobody claims it, or whose it is is disputed; the district shall say who does it."""
+    """提请指派: nobody claims it, or whose it is is disputed; the district shall say who does it.
+
+    Before it is claimed that is for the street to say: one department does not end the asking of the others.
+    """
 
     title_zh: ClassVar[str] = "提请指派"
     arbiter: AgencyCode

@@ -161,8 +161,23 @@ class Declined(Fact):
     """应当参加的单位"""
 
 
+class Escalated(Fact):
+    """报请责令参加: the initiator brings a refusal before the superior of whoever declined. It waits for nobody."""
+
+    title_zh: ClassVar[str] = "报请责令参加"
+    arbiter: AgencyCode
+    """报请的共同上一级机关"""
+    reason: Text
+    """理由"""
+    attachments: tuple[Attachment, ...] = ()
+    """附件"""
+
+
 class ParticipationOrdered(Fact):
-    """责令参加: the common superior does not let the refusal stand. 城管执法条例(2018) 第三十条、第四十条."""
+    """责令参加: the common superior does not let the refusal stand, and it is not declined again.
+
+    城管执法条例(2018) 第三十条、第四十条.
+    """
 
     title_zh: ClassVar[str] = "责令参加"
     number: DocumentNumber | None = None
@@ -211,7 +226,7 @@ class Cancelled(Fact):
 
 
 class Held(Fact):
-    """行动开展情况."""
+    """行动开展情况. The initiator itself is named where it was there; alone, where nobody else came."""
 
     title_zh: ClassVar[str] = "行动开展"
     started_at: Instant
@@ -350,7 +365,7 @@ class Minuted(Fact):
     """纪要文号"""
     minuted_on: date
     """纪要日期"""
-    minutes: Text
+    minutes: Annotated[Text, PERSONAL]
     """纪要"""
     attachments: tuple[Attachment, ...] = ()
     """附件"""

@@ -109,7 +109,7 @@ class Usability(StrEnum):
 
 
 class Opened(Fact):
-    """发出协查函. 城管执法条例(2018) 第十四条 between districts; between provinces by agreement 协作机制."""
+    """发出协查函. 行政处罚法 26 between agencies of one place; between provinces by agreement 协作机制."""
 
     title_zh: ClassVar[str] = "发出协查函"
     number: DocumentNumber
@@ -132,7 +132,7 @@ class Opened(Fact):
     """工地"""
     cross_province_approval: CrossProvinceApproval
     """是否跨省转移批准/提前报送"""
-    questions: Annotated[tuple[Text, ...], Field(min_length=1, max_length=30)]
+    questions: Annotated[tuple[Text, ...], Field(min_length=1, max_length=30), PERSONAL]
     """以书面形式协助查明的事项: 1, 2, 3"""
     images: tuple[Attachment, ...] = ()
     """影像"""
@@ -244,6 +244,45 @@ class Refused(Fact):
     """有管辖权的机关"""
     contact: Contact
     """联系人"""
+
+
+class Escalated(Fact):
+    """报请裁定: the one who asked does not accept a refusal, and brings it before the common superior of both."""
+
+    title_zh: ClassVar[str] = "报请裁定"
+    arbiter: AgencyCode
+    """报请的共同上一级机关"""
+    reason: Text
+    """理由"""
+    attachments: tuple[Attachment, ...] = ()
+    """附件"""
+
+
+class _Ruling(Fact):
+    """What both rulings of the common superior say."""
+
+    number: DocumentNumber
+    """文号"""
+    reason: Text
+    """理由"""
+    legal_basis: Annotated[tuple[Citation, ...], Field(min_length=1)]
+    """依据"""
+    attachments: tuple[Attachment, ...] = ()
+    """附件"""
+
+
+class RefusalUpheld(_Ruling):
+    """拒绝成立: the place need not answer."""
+
+    title_zh: ClassVar[str] = "裁定拒绝成立"
+
+
+class RefusalOverruled(_Ruling):
+    """拒绝不成立: the place must answer."""
+
+    title_zh: ClassVar[str] = "裁定应予协查"
+    reply_by: date | None = None
+    """答复期限"""
 
 
 class Filed(Fact):

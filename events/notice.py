@@ -99,7 +99,10 @@ _OF_SUBJECT: Final = {
     NoticeSubject.PROPERTY_SUPERVISION: "property_firms",
     NoticeSubject.GRADE_CHANGED: "grade",
 }
-"""The member that a subject has, and no other subject."""
+"""The member that a subject has, and no other subject but those of `_MAY_TELL_A_DECISION`."""
+
+_MAY_TELL_A_DECISION: Final = frozenset({NoticeSubject.PROPERTY_SUPERVISION, NoticeSubject.DISCIPLINE})
+"""Subjects that grow from a penalty or not: the firm that manages the estate, the staff member who is involved."""
 
 
 class Sent(Fact):
@@ -168,6 +171,8 @@ class Sent(Fact):
     @model_validator(mode="after")
     def _what_the_subject_asks_for(self) -> Self:
         for subject, name in _OF_SUBJECT.items():
+            if name == "decision" and self.subject in _MAY_TELL_A_DECISION:
+                continue
             if (self.subject is subject) != bool(getattr(self, name)):
                 msg = f"{name} is given if, and only if, the subject is {subject}"
                 raise ValueError(msg)

@@ -33,6 +33,15 @@ class PartyType(StrEnum):
     SOLE_TRADER = "sole_trader"  # 个体工商户
 
 
+class RecordState(StrEnum):
+    """当前状态 CF_ZT, as the table has it."""
+
+    NORMAL = "normal"  # 正常
+    REVOKED = "revoked"  # 撤销
+    OBJECTED = "objected"  # 异议
+    OTHER = "other"  # 其他, said in note
+
+
 class Registrations(Part):
     """行政相对人的其他登记号, beside 统一社会信用代码 CF_XDR_SHXYM."""
 
@@ -79,6 +88,8 @@ class Disclosure(Part):
     """处罚机关统一社会信用代码 CF_CFJGDM"""
     source_code: SocialCreditCode
     """数据来源单位统一社会信用代码 CF_SJLYDM"""
+    state: RecordState = RecordState.NORMAL
+    """当前状态 CF_ZT"""
     note: Text | None = None
     """备注 BZ"""
 
@@ -132,16 +143,21 @@ class Refused(Fact):
     """退回理由"""
     columns: tuple[Line, ...] = ()
     """有误的数据项"""
-    decided_on: date
-    """所退记录的决定日期 CF_JDRQ, from which the days run on"""
 
 
 class Resubmitted(_Record):
-    """重新报送: the record as mended."""
+    """重新报送: the record as mended, of the same decision."""
 
     title_zh: ClassVar[str] = "重新报送"
     changes: Text
     """修改说明"""
+
+
+class Corrector(StrEnum):
+    """更正范围: who can correct what is objected to. 上海市社会信用条例 36."""
+
+    PLATFORM = "platform"  # 市公共信用信息服务中心更正范围
+    AGENCY = "agency"  # 信用信息提供单位更正范围
 
 
 class ObjectionMarked(Fact):
@@ -154,6 +170,29 @@ class ObjectionMarked(Fact):
     """收到异议材料日期"""
     marked_at: Instant
     """标注时间"""
+    corrector: Corrector
+    """更正范围"""
+
+
+class Settlement(StrEnum):
+    """处理结果."""
+
+    CORRECTED = "corrected"  # 予以更正
+    KEPT = "kept"  # 不予更正
+
+
+class Settled(Fact):
+    """平台处理异议: the platform decides on what it can correct itself; the mark goes. 上海市社会信用条例 36."""
+
+    title_zh: ClassVar[str] = "平台处理异议"
+    number: Line
+    """异议受理编号"""
+    settlement: Settlement
+    """是否更正"""
+    reason: Text
+    """理由"""
+    settled_on: date
+    """决定日期"""
 
 
 class Objected(Fact):
@@ -183,7 +222,7 @@ class Upheld(Fact):
 
 
 class Amended(_Record):
-    """更正信息: the objection holds, and this is the record as it should be. 上海市社会信用条例 36."""
+    """更正信息: the objection holds, and this is the record of the decision as it should be. 上海市社会信用条例 36."""
 
     title_zh: ClassVar[str] = "异议成立, 更正"
     number: DocumentNumber | None = None
@@ -195,7 +234,7 @@ class Amended(_Record):
 
 
 class Repaired(Fact):
-    """信用修复: the proof that the firm has repaired its credit. 上海市社会信用条例 38."""
+    """信用修复: the proof that the firm has repaired its credit. 上海市社会信用条例 38; 优化营商环境条例(2024) 67."""
 
     title_zh: ClassVar[str] = "信用修复"
     number: DocumentNumber

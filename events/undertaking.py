@@ -99,10 +99,9 @@ class Listed(Fact):
         return self
 
 
-class Progressed(Fact):
-    """进展: of the lead unit, or of a co-unit about its task."""
+class _Progress(Fact):
+    """What a report says."""
 
-    title_zh: ClassVar[str] = "报告进展"
     progress: Text
     """进展情况"""
     percent: Annotated[int, Field(ge=0, le=100)] | None = None
@@ -111,6 +110,18 @@ class Progressed(Fact):
     """困难和问题"""
     attachments: tuple[Attachment, ...] = ()
     """附件"""
+
+
+class Progressed(_Progress):
+    """进展: of the lead unit. It has begun."""
+
+    title_zh: ClassVar[str] = "报告进展"
+
+
+class TaskProgressed(_Progress):
+    """协同进展: of a co-unit about its own task. It accepts nothing for the lead unit."""
+
+    title_zh: ClassVar[str] = "报告协同进展"
 
 
 class Done(Fact):
@@ -215,6 +226,9 @@ class MeetingHeld(Fact):
             raise ValueError(msg)
         if (self.meeting_type is MeetingType.ROTA) != (self.rota_unit is not None):
             msg = "a rota meeting, and no other, names its rota_unit"
+            raise ValueError(msg)
+        if self.rota_unit is not None and self.rota_unit not in self.attendants:
+            msg = "the rota_unit attends its meeting"
             raise ValueError(msg)
         if len({item.id for item in self.resolutions}) < len(self.resolutions):
             msg = "each resolution has an id of its own"

@@ -4,15 +4,18 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from hypothesis import settings
+from kafka.net.inet import KafkaNetSocket  # type: ignore[import-untyped]  # ships no py.typed
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from connectors import process
 from connectors.kafka.broker import EmbeddedKafka
 from connectors.kafka.settings import KafkaSettings
 from connectors.postgres.server import EmbeddedPostgres
@@ -21,6 +24,45 @@ from connectors.postgres.server import EmbeddedPostgres
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a test logs may hold half a character on purpose; from one process to another only whole text passes."""
+    report = yield
+    report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
+    return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ports() -> Iterator[None]:
+    """Test processes side by side each take their ports from a part of the range of its own."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    mine = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    share = len(process.PORTS) // workers
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process, "PORTS", process.PORTS[mine * share : (mine + 1) * share])
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def closed_sockets() -> Iterator[None]:
+    """kafka-python forgets the socket of a connection that is refused, or still being made when its client is closed.
+
+    It is closed here, so that every other socket that is left to the collector fails a test.
+    """
+    connect = KafkaNetSocket.sock_connect
+
+    async def closing(self: Any, net: Any, sock: Any, *arguments: Any, **options: Any) -> Any:
+        try:
+            return await connect(self, net, sock, *arguments, **options)
+        except BaseException:
+            sock.close()
+            raise
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(KafkaNetSocket, "sock_connect", closing)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -29,8 +29,8 @@ from contracts.topics import Topics
 from services.cli.stack import LEGAL_TIME, Stack
 from services.kernel.time import driven, set_driven
 
-_POLL: Final = 0.05
-"""Seconds between two looks at what is not quiet yet."""
+_POLL, _LONGEST_POLL = 0.05, 0.2
+"""Seconds between two looks at what is not quiet yet, at first and at most: every look is work for the bus, too."""
 
 _QUIET: Final = 60.0  # seconds
 
@@ -123,11 +123,12 @@ class Driver:
         A service that was killed leaves what it has not done to be read, or in its tables; until it is back, it is not
         ready.
         """
-        end = time.monotonic() + deadline
+        end, pause = time.monotonic() + deadline, _POLL
         while why := await self._unquiet():
             if time.monotonic() > end:
                 raise TimeoutError(f"the bus is not quiet after {deadline:g} s: {why}")
-            await asyncio.sleep(_POLL)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_POLL)
 
     async def advance(self, to: datetime, deadline: float = _QUIET) -> None:
         """Move legal time to an instant, stopping at every moment of `clocks.moments` until the bus is quiet again.

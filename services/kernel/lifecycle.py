@@ -106,6 +106,10 @@ def evolve(lifecycle: Lifecycle[S], state: S, event: Event, newcomers: Mapping[s
     joined = _joined(lifecycle, state, event)
     legs = next_legs(lifecycle, state, event, joined)
     status = _next_status(lifecycle, state, fact, legs)
+    memory = _common_memory(state, event, {**state.parties, **joined})
+    if status in lifecycle.unaccepted:
+        # Whom it was asked of has it no more; the sender withdraws alone.
+        memory["withdrawal"] = None
     return replace(
         after,
         case=state.case or envelope.case or "",
@@ -121,7 +125,7 @@ def evolve(lifecycle: Lifecycle[S], state: S, event: Event, newcomers: Mapping[s
         legs=legs,
         authors=(*state.authors, envelope.source),
         audiences=(*state.audiences, _audience(lifecycle, state, event, status)),
-        **_common_memory(state, event, {**state.parties, **joined}),
+        **memory,
     )
 
 

@@ -196,9 +196,13 @@ def clocks_after(kind: str, point: Point, fact: type[Fact], words: dict[str, str
     return frozenset(found.items())
 
 
+EITHER = ("designated", "redispatched")
+"""After these the recipient may be another one or the same."""
+
+
 def passes_on(lifecycle: Lifecycle[State], fact: type[Fact]) -> list[bool]:
     """Whether the recipient is another one after a fact; both, where it may be either."""
-    if fact.name() == "designated" and "agency" in fact.model_fields:
+    if fact.name() in EITHER:
         return [True, False]
     return [fact not in lifecycle.opening and "recipient" in fact.model_fields]
 

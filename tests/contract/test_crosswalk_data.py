@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import date, timedelta
 from itertools import groupby, pairwise, permutations
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
@@ -154,6 +154,7 @@ def test_a_zone_of_the_statistics_is_no_division() -> None:
     for zone in (line.split(",")[0] for line in zones):
         with pytest.raises(CodeError):
             lookup_division(zone)
+
 
 def test_every_kind_of_loss_has_its_word() -> None:
     assert set(LOSSES_ZH) == set(LossKind)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from contracts.signatures import SigningKey
-from services.cli.agencies import new_agency
 from services.cli.stack import Stack
 from services.cli.story import border
+from tests.support.agencies import known
 
 AGENCIES = (border.MINHANG, border.QINGPU, border.CITY, border.POLICE, border.PROCURATORATE, "310104-cg")
 
@@ -23,4 +23,4 @@ def stack(scratch: Path) -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def keys(stack: Stack) -> dict[str, SigningKey]:
     """A key for each agency of the story, made while the bus runs."""
-    return {code: new_agency(code, stack.keys, stack.contracts) for code in AGENCIES}
+    return known(AGENCIES, stack.keys, stack.contracts)

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from connectors.process import free_port
-from services.cli.stack import trouble
+from connectors.process import free_port, port_is_free
+from services.cli.stack import Ports, trouble
 from services.cli.story import telling
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +34,12 @@ def started(*arguments: str, env: dict[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*COMMAND, *arguments], env=env, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
+
+
+def free_base() -> int:
+    """A port for the gateway with which the ports of all other services are free too."""
+    bases = (Ports.from_base(free_port()).by_service for _ in range(100))
+    return next(ports["gateway"] for ports in bases if all(map(port_is_free, ports.values())))
 
 
 def left_behind(env: dict[str, str]) -> list[str]:
@@ -96,7 +102,7 @@ def test_demo_ends_cleanly_on_ctrl_c(home: dict[str, str]) -> None:
 
 @pytest.mark.timeout(240)
 def test_up_agency_sign_submit_verify(home: dict[str, str], folder: Path) -> None:
-    data, port = str(folder / "bus"), free_port()
+    data, port = str(folder / "bus"), free_base()
     with started("up", "--data", data, "--port", str(port), env=home) as process:
         assert process.stdout is not None
         said = ""

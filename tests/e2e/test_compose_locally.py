@@ -14,9 +14,9 @@ from connectors.http.client import AgencyClient, new_event, new_id
 from connectors.kafka.broker import EmbeddedKafka
 from connectors.postgres.server import EmbeddedPostgres
 from connectors.process import Child, free_port, spawn
-from services.cli.agencies import new_agency
 from services.cli.story import border
 from tests.e2e.test_processes import ready
+from tests.support.agencies import known
 
 SERVICES = yaml.safe_load((Path(__file__).parents[2] / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
 LONG_RUNNING = ("gateway", "registrars", "delivery", "audit")
@@ -61,8 +61,8 @@ async def test_the_commands_of_compose_make_a_bus(folder: Path) -> None:
                 assert child.running, child.tail()
             for port in ports.values():
                 await ready(port)
-            key = new_agency(border.MINHANG, folder / "data" / "keys", folder / "data" / "contracts")
-            new_agency(border.QINGPU, folder / "data" / "keys", folder / "data" / "contracts")
+            made = known((border.MINHANG, border.QINGPU), folder / "data" / "keys", folder / "data" / "contracts")
+            key = made[border.MINHANG]
             async with AgencyClient(f"http://127.0.0.1:{ports['gateway']}", key, "310112-bus") as agency:
                 event = new_event(key, border.sent, exchange=new_id(), case=border.CASE, home="310112-bus")
                 assert (await agency.submit_surely(event, wait=20)).status == 201

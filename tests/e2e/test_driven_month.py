@@ -20,9 +20,10 @@ from connectors.http.client import AgencyClient, new_event
 from contracts.canonical import Document
 from contracts.records import Record
 from events.envelope import DIGEST, SALTS
-from services.cli.agencies import agency_key, new_agency
+from services.cli.agencies import agency_key
 from services.cli.driver import Driver
 from services.cli.stack import REGISTRARS, Stack
+from tests.support.agencies import known
 from tests.support.factory import CASE, fact
 from tests.support.play import CITY, MINHANG, POLICE, PROCURATORATE, QINGPU
 from tests.support.told import at
@@ -155,7 +156,7 @@ class Strikes:
 
 
 async def play(stack: Stack, strikes: Strikes | None) -> Month:
-    keys = {code: new_agency(code, stack.keys, stack.contracts) for code in PARTIES}
+    keys = known(PARTIES, stack.keys, stack.contracts)
     async with AsyncExitStack() as opened:
         clients = {
             code: await opened.enter_async_context(AgencyClient(stack.url, key, stack.bus))

@@ -16,11 +16,11 @@ from connectors.http.client import AgencyClient, new_event, new_id
 from contracts.canonical import Document, timestamp
 from contracts.signatures import SigningKey
 from contracts.topics import load
-from services.cli.agencies import new_agency
 from services.cli.driver import Driver, Look, following, under_way
 from services.cli.stack import Stack
 from services.cli.story import border
 from services.kernel.time import driven
+from tests.support.agencies import known
 
 SERVICES = ("gateway", "transfers", "delivery", "audit")
 MONDAY = border.at(11, 2, 9)
@@ -37,7 +37,7 @@ def bus(scratch: Path) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def signers(bus: Stack) -> dict[str, SigningKey]:
-    return {code: new_agency(code, bus.keys, bus.contracts) for code in (border.MINHANG, border.QINGPU)}
+    return known((border.MINHANG, border.QINGPU), bus.keys, bus.contracts)
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import pytest
 from connectors.http.client import AgencyClient, new_event, new_id
 from connectors.process import Child, free_port, spawn
 from contracts.signatures import SigningKey
-from services.cli.agencies import new_agency
 from services.cli.stack import Stack, trouble
 from services.cli.story import border
 from tests.e2e.test_follow_one_event import eventually
+from tests.support.agencies import known
 
 
 async def submit(stack: Stack, key: SigningKey, number: int) -> None:
@@ -64,8 +64,7 @@ async def test_two_of_the_same_share_the_work_and_sigterm_drains(stack: Stack, k
 def test_everything_in_one_process_and_data_survives_a_restart(folder: Path) -> None:
     together = (("gateway", "transfers", "delivery", "audit"),)
     with Stack(folder / "data", services=together) as stack:
-        key = new_agency(border.MINHANG, stack.keys, stack.contracts)
-        new_agency(border.QINGPU, stack.keys, stack.contracts)
+        key = known((border.MINHANG, border.QINGPU), stack.keys, stack.contracts)[border.MINHANG]
         asyncio.run(submit(stack, key, 5))
         process = stack.children["gateway+transfers+delivery+audit"]
     assert process.poll() == 0, process.tail()

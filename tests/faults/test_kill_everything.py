@@ -15,9 +15,9 @@ import pytest
 
 from connectors.http.client import AgencyClient, new_event, new_id
 from connectors.process import Child
-from services.cli.agencies import new_agency
 from services.cli.stack import REGISTRARS, Stack
 from services.cli.story import border
+from tests.support.agencies import known
 
 CLIENTS = 20
 EXCHANGES = 25  # of each client
@@ -78,7 +78,7 @@ def killers(stack: Stack) -> list[tuple[str, Callable[[], None]]]:
 async def storm(stack: Stack) -> Count:
     """All clients to their end, each part killed once on the way, evenly spread."""
     count = Count()
-    keys = {code: new_agency(code, stack.keys, stack.contracts) for code in (border.MINHANG, border.QINGPU)}
+    keys = known((border.MINHANG, border.QINGPU), stack.keys, stack.contracts)
     async with (
         AgencyClient(stack.url, keys[border.MINHANG], stack.bus) as minhang,
         AgencyClient(stack.url, keys[border.QINGPU], stack.bus) as qingpu,

@@ -594,7 +594,7 @@ async def through() -> AsyncIterator[Server]:
     """A gateway's proxy alone, in front of a server that says what it was asked."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", behind)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

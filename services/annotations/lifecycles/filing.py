@@ -1,8 +1,8 @@
 """备案、法制审核、拆违案件审理、疑难案件会商: the rules of a filing.
 
 A problem that the sender does not accept may be raised again, or let go. Where neither side gives way, the case goes to
-a conference 会商: a new filing that grew from this one, which the sender withdraws. What does not pass, also because the
-sender never answers, ends so: 行政处罚法 第五十八条, 审核未通过的, 不得作出决定.
+a conference 会商: a new filing that grew from this one, which the sender withdraws. What does not pass ends so, also
+where the sender never answers: 行政处罚法 第五十八条, 审核未通过的, 不得作出决定.
 """
 
 from collections.abc import Mapping

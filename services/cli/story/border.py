@@ -114,6 +114,12 @@ returned = transfer.Returned(
     contact=contact("周法制(虚构)", "021-00000002", "青浦区城管执法局法制科"),
 )
 
+forwarded_back = transfer.Forwarded(
+    number="青城执转〔2026〕12号",
+    recipient=MINHANG,
+    ground=Ground(code="not-competent-territory", reason="装点在闵行区, 转送闵行区城管执法局。"),
+)
+
 disputed = transfer.Disputed(
     ground=Ground(code="recipient-competent", reason="卸点在青浦区, 违法行为发生地以倾倒地认定。"),
     competent_body=CompetentBody(name="上海市青浦区城市管理行政执法局", agency=QINGPU, legal_basis=(PENALTY_LAW,)),
@@ -250,6 +256,8 @@ def steps(ids: Ids) -> tuple[Step, ...]:
         Step(at(9, 21, 14), MINHANG, "transfer", from_lead, again=True),
         # The letter lies unsigned: the deadline of one working day passes and is recorded.
         Step(at(9, 23, 9, 30), QINGPU, "transfer", transfer_receipted),
+        # 推诿: it is not forwarded to who has had it, but returned, and who is competent is then disputed.
+        Step(at(9, 30, 16), QINGPU, "transfer", forwarded_back, refused="ping-pong"),
         Step(at(9, 30, 16), QINGPU, "transfer", returned),
         # Five working days, over the National Day holiday and with the Saturday that is worked for it; warned, and met.
         Step(at(10, 12, 10), MINHANG, "transfer", disputed),

@@ -64,7 +64,7 @@ def listed(ids: Ids) -> undertaking.Listed:
     )
 
 
-progressed = undertaking.Progressed(progress="处置证和运输许可信息已接入周报。", percent=50)
+task_progressed = undertaking.TaskProgressed(progress="处置证和运输许可信息已接入周报。", percent=50)
 
 done = undertaking.Done(
     result="周报已报送四期, 涉及二十六处工地。(示例)", done_on=date(2026, 11, 2), contact=desk(BUILDING)
@@ -202,7 +202,7 @@ def steps(ids: Ids) -> tuple[Step, ...]:
     return (
         Step(at(9, 22, 10), MINHANG, "meeting", held),
         Step(at(9, 24, 10), MINHANG, "undertaking", listed(ids)),
-        Step(at(10, 15, 10), GREENING, "undertaking", progressed),
+        Step(at(10, 15, 10), GREENING, "undertaking", task_progressed),
         Step(at(11, 3, 10), BUILDING, "undertaking", done),
         Step(at(11, 12, 10), MINHANG, "undertaking", reviewed),
         Step(at(9, 24, 10), MINHANG, "letter-late", issued(ids)),

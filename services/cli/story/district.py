@@ -144,7 +144,7 @@ _DRAFT = filing.Draft(
     penalties=(_FINE,),
     fine=18_000_000,
     measures=("责令限期整改",),
-    reason="交由未经核准的单位运输, 数量大, 按裁量基准从重。",
+    reason="交由未经核准的单位运输, 数量大, 按裁量基准从重。(虚构)",
     legal_basis=(WASTE_PENALTY,),
 )
 
@@ -176,8 +176,8 @@ def submitted(ids: Ids) -> filing.Submitted:
 
 commented = filing.Commented(
     problems=(
-        filing.Problem(number=1, aspect=filing.Aspect.EVIDENCE, problem="运出数量只有询问笔录, 缺少地磅或者影像佐证。"),
-        filing.Problem(number=2, aspect=filing.Aspect.DISCRETION, problem="从重情节未在裁量说明中写明。"),
+        filing.Problem(number=1, aspect=filing.Aspect.EVIDENCE, problem="运出数量只有询问笔录, 缺少影像佐证。(虚构)"),
+        filing.Problem(number=2, aspect=filing.Aspect.DISCRETION, problem="从重情节未在裁量说明中写明。(虚构)"),
     ),
     contact=contact("陈法制(虚构)", "021-00000006", "闵行区城管执法局法制科"),
 )
@@ -185,15 +185,15 @@ commented = filing.Commented(
 answered = filing.Answered(
     answers=(
         filing.Answer(
-            problem=1, disposition=filing.Disposition.CORRECTED, explanation="补充嘉兴移交的装船记录和卡口影像。"
+            problem=1, disposition=filing.Disposition.CORRECTED, explanation="补充嘉兴移交的装船记录和卡口影像。(虚构)"
         ),
-        filing.Answer(problem=2, disposition=filing.Disposition.CORRECTED, explanation="补写从重情节。"),
+        filing.Answer(problem=2, disposition=filing.Disposition.CORRECTED, explanation="补写从重情节。(虚构)"),
     ),
     draft=_DRAFT,
 )
 
 filed_for_review = filing.Accepted(
-    number="闵城执备〔2026〕19号", opinion="同意备案, 按拟定意见处理。", accepted_on=date(2026, 10, 21)
+    number="闵城执备〔2026〕19号", opinion="同意备案, 按拟定意见处理。(虚构)", accepted_on=date(2026, 10, 21)
 )
 
 # The decision, and what the department in charge is told.

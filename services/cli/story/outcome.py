@@ -118,7 +118,7 @@ def outcome(told: Seen) -> dict[str, bool]:
         "nobody but its own agency saw a reporter (举报人)": _reporters_kept(told),
         "12345: the order became a case (诉转案) and its caller was answered": _order(told),
         "grid: found, passed on, dealt with, and told back to the team": _grid(told),
-        "推诿: who had had the order did not get it again; it was upheld": _upheld(told),
+        "推诿: two sent the order back, each to the other; the dispatcher upheld it": _upheld(told),
         "found, not found, refused for a ground, filed: four cities answered": _cities(told),
         "no city saw another's answer": all(_sees_itself(told, city) for city in CITIES),
         "the crosswalk's losses stand in the copy that 南通 got": _crossed(told),

@@ -153,15 +153,6 @@ sent_back_again = workorder.SentBack(
     contact=desk(GREENING),
 )
 
-back_to_transport = workorder.Redispatched(
-    channel=workorder.Channel.GRID,
-    matter=workorder.Matter.FINDING,
-    limit=workorder.Limit.DAY,
-    do_by=date(2026, 10, 16),
-    recipient=TRANSPORT,
-    reason="按退单意见改派区交通委。",
-)
-
 upheld = workorder.Upheld(
     ground=Ground(code="within-duties", reason="所派事项是运输许可的事后监管, 属绿化市容部门职责。")
 )
@@ -307,8 +298,7 @@ def _grid(ids: Ids) -> tuple[Step, ...]:
         Step(at(9, 22, 10), TRANSPORT, "grid", sent_back),
         Step(at(9, 23, 9, 30), GRID, "grid", to_greening),
         Step(at(9, 24, 10), GREENING, "grid", sent_back_again),
-        # 推诿: who has had the order does not get it again; the dispatcher has to decide.
-        Step(at(9, 24, 10), GRID, "grid", back_to_transport, refused="ping-pong"),
+        # 推诿: each says that it is the other's, and the dispatcher decides.
         Step(at(9, 24, 10), GRID, "grid", upheld),
         Step(at(9, 28, 10), GREENING, "grid", taken_by_greening),
         Step(at(10, 12, 10), GREENING, "grid", done_by_greening),

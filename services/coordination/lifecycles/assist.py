@@ -38,7 +38,8 @@ TRANSITIONS: Final[Mapping[str, Mapping[type[Fact], str]]] = {
         Answered: Status.ANSWERED,
     },
     Status.REFUSAL_UPHELD: {},
-    Status.REFUSAL_OVERRULED: {Answered: Status.ANSWERED},
+    # The one who asked may have found out otherwise meanwhile.
+    Status.REFUSAL_OVERRULED: {Answered: Status.ANSWERED, Closed: Status.CLOSED},
     Status.CLOSED: {},
     Status.WITHDRAWN: {},
 }

@@ -8,7 +8,7 @@ from contracts.codec import Event
 from contracts.records import Phase
 from events.demand import Assigned, Claimed, Closed, Confirmed, Declined, Done, Escalated, Posted, Reopened
 from events.fact import Fact
-from services.kernel.exchange import Lifecycle, Role, State, addressees, plain
+from services.kernel.exchange import Context, Lifecycle, Rejection, Role, State, addressees, plain
 
 
 class Status(StrEnum):
@@ -125,6 +125,15 @@ def _join(state: State, event: Event) -> Mapping[str, Role]:
             return addressees(state, event)
 
 
+def _guard(state: State, event: Event, _context: Context) -> Rejection | None:
+    """Before it is claimed one department does not take it out of the hands of the others."""
+    recipient = state.parties.get(event.envelope.source) is Role.RECIPIENT
+    if not (isinstance(event.fact, Escalated) and recipient and state.status in ROLLUP):
+        return None
+    detail = f"in status {state.status} the street takes it to the district; a department claims it or declines"
+    return Rejection("not-your-move", detail, {"status": state.status})
+
+
 LIFECYCLE: Final = Lifecycle(
     kind="demand",
     new=plain("demand"),
@@ -139,4 +148,5 @@ LIFECYCLE: Final = Lifecycle(
     # Departments answer beside each other; that one has declined does not make another's claim stale.
     stale_refused=frozenset(SPEAKERS) - {Posted, Claimed, Declined},
     join=_join,
+    guard=_guard,
 )

@@ -14,6 +14,7 @@ from events.jointop import (
     Closed,
     Confirmed,
     Declined,
+    Escalated,
     FindingAnswer,
     FindingAnswered,
     FindingAssigned,
@@ -25,7 +26,7 @@ from events.jointop import (
     Postponed,
     Proposed,
 )
-from services.kernel.exchange import Context, Lifecycle, Rejection, Role, State
+from services.kernel.exchange import Context, Lifecycle, Rejection, Role, State, addressees
 from services.kernel.legs import moved_leg
 
 
@@ -62,6 +63,7 @@ TRANSITIONS: Final[Mapping[str, Mapping[type[Fact], str]]] = {
     Status.PROPOSED: {
         Confirmed: Status.PROPOSED,
         Declined: Status.PROPOSED,
+        Escalated: Status.PROPOSED,
         ParticipationOrdered: Status.PROPOSED,
         LeftOut: Status.PROPOSED,
         Postponed: Status.PROPOSED,
@@ -70,6 +72,7 @@ TRANSITIONS: Final[Mapping[str, Mapping[type[Fact], str]]] = {
     Status.ANSWERED: {
         Confirmed: Status.ANSWERED,
         Declined: Status.ANSWERED,
+        Escalated: Status.ANSWERED,
         ParticipationOrdered: Status.ANSWERED,
         Postponed: Status.PROPOSED,
         Cancelled: Status.CANCELLED,
@@ -128,6 +131,7 @@ SPEAKERS: Final[Mapping[type[Fact], frozenset[Role]]] = {
     Proposed: _SENDER,
     Confirmed: _RECIPIENT,
     Declined: _RECIPIENT,
+    Escalated: _SENDER,
     ParticipationOrdered: frozenset({Role.ARBITER}),
     LeftOut: _SENDER,
     Postponed: _SENDER,
@@ -176,9 +180,13 @@ PHASES: Final[Mapping[str, Phase]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JointopState(State):
-    """A joint operation: when it is to start, and whose each finding is that has no answer yet, by its id."""
+    """A joint operation: when it is to start, and whose each finding is that has no answer yet, by its id.
+
+    ordered: who was ordered to take part; a postponement asks it again, but the order stands.
+    """
 
     starts_at: datetime | None = None
+    ordered: frozenset[str] = frozenset()
     open: Mapping[str, str] = field(default_factory=dict)
 
     def open_with(self, agency: str | None) -> set[str]:
@@ -190,15 +198,33 @@ def _new(exchange: str) -> JointopState:
     return JointopState(kind="jointop", exchange=exchange)
 
 
-def _guard(state: JointopState, event: Event, _context: Context) -> Rejection | None:
+def _join(state: JointopState, event: Event) -> Mapping[str, Role]:
+    match event.fact:
+        case Escalated(arbiter=arbiter):
+            return {arbiter: Role.ARBITER}
+        case _:
+            return addressees(state, event)
+
+
+def _guard(state: JointopState, event: Event, context: Context) -> Rejection | None:
+    match event.fact:
+        case Escalated(arbiter=arbiter):
+            return _above_who_declined(state, arbiter, context)
+        case ParticipationOrdered() | Declined():
+            return _order_kept(state, event)
+        case Held(participants=participants):
+            return _came(state, event.envelope.source, participants)
+        case _:
+            return _answers_what_stands(state, event)
+
+
+def _answers_what_stands(state: JointopState, event: Event) -> Rejection | None:
     match event.fact:
         case Confirmed(starts_at=at) if at != state.starts_at:
             planned = state.starts_at.isoformat() if state.starts_at else ""
             return Rejection(
                 "plan-moved", f"it is planned for {planned}, not for {at.isoformat()}", {"starts_at": planned}
             )
-        case Held(participants=participants):
-            return _known(state, participants)
         case FindingAssigned(findings=findings):
             return _not_open(state, {item.id for item in findings})
         case FindingAnswered(answers=answers):
@@ -207,12 +233,39 @@ def _guard(state: JointopState, event: Event, _context: Context) -> Rejection | 
             return None
 
 
-def _known(state: JointopState, participants: tuple[str, ...]) -> Rejection | None:
-    strange = sorted({*participants} - {*state.legs})
-    if not strange:
+def _above_who_declined(state: JointopState, arbiter: str, context: Context) -> Rejection | None:
+    """There is a refusal, and the agreement under which one that declined came in names him."""
+    declined = sorted(code for code, leg in state.legs.items() if leg == Leg.DECLINED)
+    if not declined:
+        return Rejection("nothing-declined", "no addressee has declined", {"legs": {**state.legs}})
+    agreements = (context.agreements.by_id.get(state.grants[code]) for code in declined)
+    if any(agreement is not None and agreement.arbiter == arbiter for agreement in agreements):
         return None
-    detail = f"{', '.join(strange)} was not addressed by this operation"
-    return Rejection("participant-unknown", detail, {"agencies": [*strange]})
+    detail = f"{arbiter} is not the arbiter of {', '.join(declined)}"
+    return Rejection("not-above", detail, {"agencies": [*declined], "arbiter": arbiter})
+
+
+def _order_kept(state: JointopState, event: Event) -> Rejection | None:
+    """Only an addressee is ordered to take part, and who was ordered does not decline, whatever comes in between."""
+    agency = event.fact.agency if isinstance(event.fact, ParticipationOrdered) else event.envelope.source
+    if agency not in state.legs:
+        return Rejection("leg-unknown", f"{agency} is not an addressee", {"legs": [*sorted(state.legs)]})
+    if agency not in state.ordered:
+        return None
+    return Rejection("participation-ordered", f"{agency} was ordered to take part", {"agency": agency})
+
+
+def _came(state: JointopState, sender: str, participants: tuple[str, ...]) -> Rejection | None:
+    """Who took part was addressed, and neither has declined nor was left out; the initiator may be there itself."""
+    strange = sorted({*participants} - {*state.legs, sender})
+    if strange:
+        detail = f"{', '.join(strange)} was not addressed by this operation"
+        return Rejection("participant-unknown", detail, {"agencies": [*strange]})
+    absent = sorted(code for code in participants if state.legs.get(code) in {Leg.DECLINED, Leg.LEFT_OUT})
+    if not absent:
+        return None
+    detail = f"{', '.join(absent)} has declined or was left out; who comes all the same confirms first"
+    return Rejection("participant-absent", detail, {"agencies": [*absent]})
 
 
 def _not_open(state: JointopState, ids: set[str]) -> Rejection | None:
@@ -239,6 +292,8 @@ def _evolve(state: JointopState, event: Event) -> JointopState:
     match event.fact:
         case Proposed(starts_at=at) | Postponed(starts_at=at):
             return replace(state, starts_at=at)
+        case ParticipationOrdered(agency=agency):
+            return replace(state, ordered=state.ordered | {agency})
         case FindingAssigned(findings=findings):
             to = moved_leg(LIFECYCLE, state, event) or ""
             return replace(state, open={**state.open, **{item.id: to for item in findings}})
@@ -260,7 +315,9 @@ LIFECYCLE: Final = Lifecycle(
     leg_awaits=LEG_AWAITS,
     phases=PHASES,
     unaccepted=frozenset({Status.PROPOSED}),
+    leg_unaccepted=frozenset({Leg.ASKED, Leg.DECLINED, Leg.LEFT_OUT}),
     asks_anew=frozenset({Postponed}),
+    join=_join,
     guard=_guard,
     evolve=_evolve,
 )

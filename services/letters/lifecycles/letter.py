@@ -83,7 +83,8 @@ TRANSITIONS: Final[Mapping[str, Mapping[type[Fact], str]]] = {
         **_ON_THE_REPLIES,
         Closed: Status.CLOSED,
     },
-    Status.OBJECTED: {**_ON_THE_OBJECTION, **_ON_THE_REPLIES, Closed: Status.CLOSED},
+    # An objection stops no clock of a law, so that who objected may reply all the same.
+    Status.OBJECTED: {Replied: Status.REPLIED, **_ON_THE_OBJECTION, **_ON_THE_REPLIES, Closed: Status.CLOSED},
     Status.REPLIED: {**_ON_THE_REPLIES, Closed: Status.CLOSED},
     Status.REVIEWED: {**_ON_THE_REPLIES, Closed: Status.CLOSED},
     Status.CLOSED: {},
@@ -94,7 +95,12 @@ TRANSITIONS: Final[Mapping[str, Mapping[type[Fact], str]]] = {
 LEG_TRANSITIONS: Final[Mapping[str, Mapping[type[Fact], str]]] = {
     Leg.ADDRESSED: {Receipted: Leg.RECEIPTED},
     Leg.RECEIPTED: {Replied: Leg.REPLIED, Objected: Leg.OBJECTED},
-    Leg.OBJECTED: {Maintained: Leg.MAINTAINED, Revised: Leg.REVISED, Revoked: Leg.REVOKED},
+    Leg.OBJECTED: {
+        Replied: Leg.REPLIED,
+        Maintained: Leg.MAINTAINED,
+        Revised: Leg.REVISED,
+        Revoked: Leg.REVOKED,
+    },
     Leg.MAINTAINED: {Replied: Leg.REPLIED},
     Leg.REVISED: {Replied: Leg.REPLIED, Objected: Leg.OBJECTED},
     Leg.REPLIED: {ItemCompleted: Leg.REPLIED, Reviewed: Leg.REVIEWED},
@@ -164,6 +170,9 @@ PHASES: Final[Mapping[str, Phase]] = {
 UNACCEPTED: Final = frozenset({Status.ISSUED, Status.RECEIPTED})
 
 ISSUERS: Final[Mapping[LetterType, str]] = {
+    LetterType.ENFORCEMENT_SUGGESTION: "cg",
+    LetterType.LEGAL_SUGGESTION: "sfj",
+    LetterType.LIST_OR_PAPER: "sfj",
     LetterType.PROCURATORIAL_SUGGESTION: "jcy",
     LetterType.PUBLIC_INTEREST_SUGGESTION: "jcy",
     LetterType.PROCURATORIAL_OPINION: "jcy",
@@ -172,6 +181,9 @@ ISSUERS: Final[Mapping[LetterType, str]] = {
     LetterType.PETITION_SUGGESTION: "xfb",
 }
 """Whose letter it is, by the role in the agency's code, where one body alone writes it: a law's number follows."""
+
+NO_DEPARTMENTS: Final = frozenset({"cg", "fy", "jcy"})
+"""Who writes no 部门书面建议: art. 36 of 城管执法条例(2018) means the departments that enforcement works with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,10 +219,12 @@ def _guard(state: LetterState, event: Event, context: Context) -> Rejection | No
 
 
 def _issued_by_whom_it_is_of(source: str, letter_type: LetterType, context: Context) -> Rejection | None:
-    agency, role = context.agencies.get(source), ISSUERS.get(letter_type)
-    if role is None or (agency is not None and agency.role == role):
+    agency, issuer = context.agencies.get(source), ISSUERS.get(letter_type)
+    role = agency.role if agency else ""
+    if role == issuer or (issuer is None and role not in NO_DEPARTMENTS):
         return None
-    return Rejection("letter-type-not-yours", f"{source} cannot issue a {letter_type}; a {role} can", {"role": role})
+    who = issuer or "department"
+    return Rejection("letter-type-not-yours", f"{source} cannot issue a {letter_type}; a {who} can", {"role": who})
 
 
 def _every_item_answered(asked: frozenset[str], answered: list[str]) -> Rejection | None:

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from enum import StrEnum
 from typing import Final
 
 from contracts.calendar import SHANGHAI
+from contracts.canonical import Document
 from contracts.codec import Event
 from contracts.records import Phase
 from events.bulletin import Closed, EntryWithdrawn, Published, Read
@@ -70,9 +72,10 @@ UNACCEPTED: Final = frozenset({Status.PUBLISHED, Status.READ})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulletinState(State):
-    """A bulletin. `entries`: the ids of those that stand."""
+    """A bulletin. `entries`: the ids of those that stand; `retain_until`: the last day on which it is kept."""
 
     entries: frozenset[str] = frozenset()
+    retain_until: date | None = None
 
 
 def _new(exchange: str) -> BulletinState:
@@ -85,6 +88,8 @@ def _guard(state: BulletinState, event: Event, context: Context) -> Rejection | 
             return _to_every_subscriber(issue, event.envelope.source, context)
         case EntryWithdrawn(entry_id=entry):
             return _stands(state, entry)
+        case Closed():
+            return _nothing_can_fall(state, context)
         case _:
             return None
 
@@ -109,10 +114,20 @@ def _stands(state: BulletinState, entry: str) -> Rejection | None:
     return Rejection("entry-unknown", f"no entry {entry} stands in this issue", {"entries": [*sorted(state.entries)]})
 
 
+def _nothing_can_fall(state: BulletinState, context: Context) -> Rejection | None:
+    """行政处罚法 48: a penalty that falls is withdrawn from what was published, however late; so a list stays open."""
+    until = state.retain_until
+    if not state.entries or (until is not None and until < context.acceptedtime.astimezone(SHANGHAI).date()):
+        return None
+    kept = f"until {until}" if until else "without an end"
+    members: Document = {"entries": [*sorted(state.entries)], "retain_until": until.isoformat() if until else None}
+    return Rejection("entries-stand", f"entries stand in this issue, which is kept {kept}", members)
+
+
 def _evolve(state: BulletinState, event: Event) -> BulletinState:
     match event.fact:
-        case Published(entries=entries):
-            return replace(state, entries=frozenset(entry.entry_id for entry in entries))
+        case Published(entries=entries, retain_until=until):
+            return replace(state, entries=frozenset(entry.entry_id for entry in entries), retain_until=until)
         case EntryWithdrawn(entry_id=entry):
             return replace(state, entries=state.entries - {entry})
         case _:

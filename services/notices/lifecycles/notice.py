@@ -53,7 +53,7 @@ TRANSITIONS: Final[Mapping[str, Mapping[type[Fact], str]]] = {
         Acknowledged: Status.ACKNOWLEDGED,
         Closed: Status.CLOSED,
     },
-    Status.REVERSED: {Acknowledged: Status.ACKNOWLEDGED, Noted: Status.NOTED},
+    Status.REVERSED: {Acknowledged: Status.ACKNOWLEDGED, Noted: Status.NOTED, Closed: Status.CLOSED},
     Status.UPHELD: {},
     Status.CLOSED: {},
     Status.WITHDRAWN: {},

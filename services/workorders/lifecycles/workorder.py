@@ -1,8 +1,8 @@
 """派单: the rules of a work order.
 
-Who dispatches decides on 退单 (街道办事处条例(2018) 第十二条: 派单调度、督办核查): no arbiter has a part here, and whom the
-order goes to, also back to who had it, is the dispatcher's choice alone. A body that will not take what was upheld raises
-the split of duties as a coordination 行政协调; the order's clocks run on.
+Who dispatches decides on 退单 (街道办事处条例(2018) 第十二条: 派单调度、督办核查): no arbiter has a part here, and
+the order goes to whom the dispatcher gives it, also to one who has had it. A body that will not take what was upheld
+raises the split of duties as a coordination 行政协调; the order's clocks run on.
 """
 
 from collections.abc import Mapping

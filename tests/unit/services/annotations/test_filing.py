@@ -7,8 +7,9 @@ from pydantic import ValidationError
 
 from contracts.clocks import History, running
 from contracts.disclosure import classified
+from events.fact import PREFIX
 from events.fields import FieldClass
-from events.filing import Accepted, Answered, Commented, NotPassed, Submitted
+from events.registry import facts
 from services.kernel.exchange import Registration
 from tests.support.factory import example, fact
 from tests.support.play import CITY, JUSTICE, MINHANG, POLICE, Play
@@ -66,7 +67,8 @@ def test_what_is_not_its_own_to_review_goes_back_for_a_ground() -> None:
     play = filing(SUBMITTED)
     assert play.when(*RETURNED, competent_body=None).code == "competent-body-missing"
     assert play.when(*RETURNED, ground={"code": "workload", "reason": "年底任务重。"}).code == "ground-barred"
-    assert play.when(*RETURNED, ground={"code": "incomplete", "reason": "缺听证笔录。"}).members["instead"] == "commented"
+    incomplete = play.when(*RETURNED, ground={"code": "incomplete", "reason": "缺听证笔录。"})
+    assert incomplete.members["instead"] == "commented"
     assert play.when(MINHANG, "filing.returned").code == "not-your-move"
     standing = play.given(RETURNED).standing
     assert (standing.status, standing.ended, standing.moves) == ("returned", True, ())
@@ -88,21 +90,21 @@ def test_what_does_not_pass_the_review_ends_so(before: tuple[Any, ...]) -> None:
     assert play.when(*ACCEPTED).code == "illegal-move"
 
 
-def test_who_oversees_reads_no_text_of_the_case() -> None:
-    expected = {
-        Submitted: {"/draft/reason", "/draft/measures", "/circumstances/facts", "/questions"},
-        Commented: {"/problems/0/problem", "/problems/0/advice", "/problems/1/problem"},
-        Answered: {"/answers/0/explanation", "/answers/1/explanation"},
-        Accepted: {"/opinion"},
-        NotPassed: {"/reason"},
-    }
-    for stated, members in expected.items():
-        variant = "for-conference" if stated is Submitted else None
-        data: Any = example(f"filing.{stated.name()}", variant)["data"]
-        if stated is Submitted:
-            data = {**data, "draft": example("filing.submitted")["data"]["draft"]}
-        found = {pointer for pointer, class_ in classified(stated, data).items() if class_ is FieldClass.PERSONAL}
-        assert members <= found, stated
+@pytest.mark.parametrize(
+    ("name", "variant", "members"),
+    [
+        ("submitted", None, {"/draft/reason", "/draft/measures", "/circumstances/facts"}),
+        ("submitted", "for-conference", {"/questions"}),
+        ("commented", None, {"/problems/0/problem", "/problems/0/advice", "/problems/1/problem"}),
+        ("answered", None, {"/answers/0/explanation", "/answers/1/explanation"}),
+        ("accepted", None, {"/opinion"}),
+        ("not_passed", None, {"/reason"}),
+    ],
+)
+def test_who_oversees_reads_no_text_of_the_case(name: str, variant: str | None, members: set[str]) -> None:
+    data: Any = example(f"filing.{name}", variant)["data"]
+    marked = classified(facts()[f"{PREFIX}.filing.{name}.v1"], data)
+    assert members <= {pointer for pointer, marked_as in marked.items() if marked_as is FieldClass.PERSONAL}
     standing = Play("filing").given((TEAM, "filing.submitted", {"recipient": MINHANG})).standing
     assert standing.parties[JUSTICE].reads == (FieldClass.PUBLIC,)
 

@@ -14,7 +14,6 @@ from contracts.canonical import Document, parse_object
 from contracts.clocks import History
 from contracts.crosswalk import packaged as crosswalk
 from contracts.records import Record
-from events.fields import Classified, FieldClass
 from services.audit.links import Known, stated
 from services.audit.links import told as links_told
 from services.cli.story import telling
@@ -32,8 +31,22 @@ IDS = telling.new_ids()
 STEPS = telling.steps(IDS)
 TIMING = Timing(grace=timedelta(minutes=1), tolerance=timedelta(minutes=5))
 INVENTED = ("虚构", "示例", "SYN-")
-UNNAMED = frozenset({"phone", "location", "unit_number", "certificate", "plate", "plates"})
-"""Short personal members that are no names."""
+NAMED = frozenset({"Approver", "Contact", "Entry", "Officer", "Owner", "Person", "Reporter", "Site", "Unit"})
+"""Parts whose `name` is that of a person, a firm or a site."""
+SIGNING = frozenset(
+    {
+        "in_charge",
+        "legal_representative",
+        "reader",
+        "receiver",
+        "recorded_by",
+        "registrar",
+        "reviewed_by",
+        "signed_by",
+        "verified_by",
+    }
+)
+"""Members that name a person."""
 
 
 class Telling:
@@ -251,22 +264,14 @@ def test_a_town_team_acts_in_its_towns_name() -> None:
 
 
 def _names(part: object) -> Iterator[str]:
-    """Names of persons and firms, at any depth: short personal members, and what a `Unit` is called."""
+    """What persons and firms are called, at any depth."""
     if isinstance(part, BaseModel):
-        for name, field in type(part).model_fields.items():
+        for name in type(part).model_fields:
             value = getattr(part, name)
-            personal = any(isinstance(mark, Classified) and mark.field_class in _NAMING for mark in field.metadata)
-            if isinstance(value, str) and name not in UNNAMED and (personal or _is_firm(part, name)):
-                yield from [value] if len(value) <= 40 else []
+            if name in SIGNING or (name == "name" and type(part).__name__ in NAMED):
+                yield from [value] if value else []
             else:
                 yield from _names(value)
     elif isinstance(part, (tuple, list)):
         for item in part:
             yield from _names(item)
-
-
-_NAMING = frozenset({FieldClass.PERSONAL, FieldClass.REPORTER})
-
-
-def _is_firm(part: BaseModel, name: str) -> bool:
-    return name == "name" and type(part).__name__ in {"Unit", "Entry", "Owner", "Reporter"}

@@ -7,7 +7,6 @@ import pytest
 
 from contracts.agreements import Agreements
 from contracts.clocks import Clock, ClockState, History, clocks
-
 from services.kernel.exchange import Registration
 from tests.support.play import CITY, JUSTICE, MINHANG, QINGPU, XUHUI, Play
 

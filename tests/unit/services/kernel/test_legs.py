@@ -118,3 +118,25 @@ def test_who_passed_the_matter_on_has_no_part_to_move() -> None:
     assert first != second
     assert play.when(sender, "workorder.upheld", by={"leg": first}).code == "leg-unknown"
     assert isinstance(play.when(sender, "workorder.upheld"), Registration)
+
+
+def test_a_request_to_withdraw_is_over_when_nobody_has_the_matter() -> None:
+    sender = stage("workorder")[Role.SENDER]
+    play = Play("workorder").given((sender, "workorder.dispatched"))
+    (first,) = play.state.having(Role.RECIPIENT)
+    play.given((first, "workorder.accepted"), (sender, "common.withdrawal_requested"))
+    assert play.standing.moves == (first,)
+    play.given((first, "workorder.sent_back"))
+    assert play.state.withdrawal is None
+    assert play.standing.moves == (sender,)
+    assert isinstance(play.when(sender, "common.withdrawn"), Registration)
+
+
+def test_the_sender_withdraws_alone_until_one_of_them_has_accepted() -> None:
+    play = Play("jointop").given((MINHANG, "jointop.proposed"))
+    first, *_ = play.state.having(Role.RECIPIENT)
+    assert isinstance(play.fork().when(MINHANG, "common.withdrawn"), Registration)
+    play.given((first, "jointop.confirmed"))
+    assert play.fork().when(MINHANG, "common.withdrawn").code == "withdrawal-not-agreed"
+    assert play.when(MINHANG, "common.withdrawal_requested").code == "end-instead"
+    assert isinstance(play.when(MINHANG, "jointop.cancelled"), Registration)

@@ -109,6 +109,7 @@ def test_the_tables_fit_each_other(lifecycle: Lifecycle[State]) -> None:
     assert set(lifecycle.leg_awaits) <= legs
     assert not lifecycle.rollup or legs in lifecycle.rollup.values(), "some status holds whatever the legs are"
     assert bool(lifecycle.rollup) >= lifecycle.apart
+    assert lifecycle.leg_unaccepted <= legs
 
 
 @pytest.mark.parametrize("lifecycle", LIFECYCLES.values(), ids=LIFECYCLES)

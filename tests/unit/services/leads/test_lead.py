@@ -8,10 +8,12 @@ import pytest
 from contracts.calendar import SHANGHAI
 from contracts.clocks import Clock, History, running
 from contracts.crosswalk import packaged as crosswalk
+from contracts.disclosure import classified
 from events.fields import FieldClass
+from events.lead import Opened
 from services.kernel.exchange import Registration
 from tests.support.factory import example
-from tests.support.play import CITY, JUSTICE, MINHANG, POLICE, QINGPU, Play
+from tests.support.play import CITY, JUSTICE, MINHANG, POLICE, QINGPU, XUHUI, Play
 
 NANTONG, JIAXING, WUXI, CHANGZHOU = "320600-cg", "330400-cg", "320200-cg", "320400-cg"
 ENVIRONMENT = "310112-sthj"
@@ -125,6 +127,86 @@ def test_a_case_is_filed_only_after_something_was_traced() -> None:
 def test_either_side_shares_evidence() -> None:
     play = to_one(RECEIPTED, TRACED, (MINHANG, "lead.evidence_shared"), FILED, SHARED, REPORTED, SHARED)
     assert play.standing.legs == {NANTONG: "reported"}
+
+
+# --- a refusal goes up, between districts
+
+
+REFUSED_BY_QINGPU = (QINGPU, "lead.refused")
+ESCALATED = (MINHANG, "lead.escalated", {"by": {"leg": QINGPU}})
+OVERRULED = (CITY, "lead.refusal_overruled", {"by": {"leg": QINGPU}})
+UPHELD = (CITY, "lead.refusal_upheld", {"by": {"leg": QINGPU}})
+
+
+def districts(*moves: tuple[Any, ...]) -> Play:
+    play = Play("lead")
+    assert isinstance(play.when(MINHANG, "lead.opened", "vehicle"), Registration)
+    receipted = [(XUHUI, "lead.receipted"), (XUHUI, "lead.not_found"), (QINGPU, "lead.receipted")]
+    return play.given(*receipted, *moves)
+
+
+def test_a_refusal_goes_to_the_superior_of_both() -> None:
+    play = districts(REFUSED_BY_QINGPU, ESCALATED)
+    assert (play.standing.status, play.standing.moves) == ("escalated", (CITY,))
+    assert {(item.rule.id, item.agency) for item in clocks(play)} == {("LD-02", CITY)}
+    play.given(OVERRULED)
+    assert (play.standing.status, play.standing.moves) == ("answering", (QINGPU,))
+    assert {(item.rule.id, item.agency, last_day(item)) for item in clocks(play)} == {
+        ("LD-03", QINGPU, date(2026, 12, 2))
+    }
+    assert play.when(*REFUSED_BY_QINGPU).code == "illegal-move"
+    assert play.given((QINGPU, "lead.traced")).standing.status == "answered"
+    assert not clocks(play)
+
+
+def test_a_refusal_that_is_upheld_stands() -> None:
+    play = districts(REFUSED_BY_QINGPU, ESCALATED, UPHELD)
+    assert (play.standing.status, play.standing.moves) == ("answered", (MINHANG,))
+    assert play.when(*ESCALATED[:2], by={"leg": QINGPU}).code == "illegal-move"
+    assert play.given(CLOSED).standing.ended
+
+
+def test_who_refused_may_answer_before_the_ruling() -> None:
+    play = districts(REFUSED_BY_QINGPU, ESCALATED, (QINGPU, "lead.not_found"))
+    assert play.standing.status == "answered"
+    assert not clocks(play)
+
+
+def test_another_district_does_not_hear_of_it() -> None:
+    for audience in districts(REFUSED_BY_QINGPU, ESCALATED, OVERRULED).state.audiences[4:]:
+        assert audience is not None
+        assert not {"recipient", XUHUI} & {*audience}
+
+
+def test_only_a_refusal_goes_up_and_only_the_superior_rules() -> None:
+    play = districts()
+    assert play.when(MINHANG, "lead.escalated", by={"leg": QINGPU}).code == "illegal-move"
+    play.given(REFUSED_BY_QINGPU, ESCALATED)
+    assert play.when(QINGPU, "lead.refusal_upheld").code == "not-your-move"
+    assert play.when(CITY, "lead.refusal_upheld", by={"leg": XUHUI}).code == "illegal-move"
+
+
+def test_across_provinces_nobody_rules() -> None:
+    play = lead(OPENED, OTHER_RECEIPTED, REFUSED)
+    assert play.when(MINHANG, "lead.escalated", by={"leg": JIAXING}).code == "no-agreement"
+    mixed = lead((*OPENED, {"recipients": [JIAXING, QINGPU]}), OTHER_RECEIPTED, REFUSED)
+    answer = mixed.when(MINHANG, "lead.escalated", by={"leg": JIAXING})
+    assert (answer.code, answer.members) == ("not-above", {"agency": JIAXING, "arbiter": None})
+
+
+def test_evidence_is_shared_as_soon_as_the_request_has_arrived_and_whatever_the_answer() -> None:
+    to_nantong = (MINHANG, "lead.evidence_shared", {"by": {"leg": NANTONG}})
+    assert lead(OPENED).when(*to_nantong[:2], by={"leg": NANTONG}).code == "illegal-move"
+    play = to_one(RECEIPTED, to_nantong, SHARED)
+    assert play.standing.legs == {NANTONG: "receipted"}
+    for answer in ("not_found", "refused"):
+        answered = play.fork().given((NANTONG, f"lead.{answer}"), SHARED, to_nantong)
+        assert answered.standing.legs == {NANTONG: answer}
+
+
+def test_what_is_asked_may_name_people() -> None:
+    data: Any = example("lead.opened")["data"]
+    assert classified(Opened, data)["/questions"] is FieldClass.PERSONAL
 
 
 # --- several places
@@ -271,10 +353,11 @@ def test_a_place_asks_for_more_time_for_itself() -> None:
     }
 
 
-def test_who_files_reports_its_decision_within_the_law_s_number() -> None:
-    play = to_one(RECEIPTED, TRACED, (*FILED, {"filed_on": "2026-11-05"}))
+def test_who_files_reports_its_decision_to_who_asked_within_ninety_days_of_saying_so() -> None:
+    play = to_one(RECEIPTED, TRACED, (*FILED, {"filed_on": "2026-10-05"}))
     (item,) = clocks(play)
     assert (item.rule.id, item.agency, last_day(item)) == ("LD-60", NANTONG, date(2027, 2, 3))
+    assert item.rule.source.agreed
     assert not clocks(play.given(SHARED, REPORTED))
 
 

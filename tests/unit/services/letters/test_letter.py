@@ -121,7 +121,13 @@ def test_a_letter_is_not_carried_out_in_full_as_long_as_items_are_open() -> None
 def test_an_objection_is_the_sender_s_move() -> None:
     play = to_one(RECEIPTED, OBJECTED)
     assert (play.standing.status, play.standing.moves) == ("objected", (MINHANG,))
-    assert play.when(*REPLIED).code == "illegal-move"
+    assert play.when(*REPLIED, answers=answers("1")).code == "items-unanswered"
+
+
+def test_who_objected_may_reply_all_the_same() -> None:
+    assert to_one(RECEIPTED, OBJECTED, REPLIED).standing.status == "replied"
+    play = letter(ISSUED, RECEIPTED, (CONSTRUCTION, "letter.receipted"), OBJECTED, (CONSTRUCTION, "letter.objected"))
+    assert play.given(REPLIED).standing.legs == {GREENING: "replied", CONSTRUCTION: "objected"}
 
 
 def test_what_is_maintained_is_answered_and_not_objected_to_again() -> None:
@@ -231,6 +237,9 @@ def test_the_sender_withdraws_alone_until_somebody_has_answered() -> None:
 # --- types of letters and their clocks
 
 
+BY_ROLE = {"cg": MINHANG, "jcy": PROCURATORATE, "fy": COURT, "xfb": PETITIONS, "sfj": JUSTICE}
+
+
 def from_others(source: str, letter_type: str, **members: Any) -> Play:
     members = {"channel": None, "copied": [], "reply_by": None, **members}
     return letter((source, "letter.issued", {"recipients": [MINHANG], "letter_type": letter_type, **members}))
@@ -262,8 +271,9 @@ def test_each_type_has_its_own_number_and_no_other(
 
 @pytest.mark.parametrize("letter_type", LetterType)
 def test_every_type_has_a_clock(letter_type: LetterType) -> None:
-    source = {"jcy": PROCURATORATE, "fy": COURT, "xfb": PETITIONS}.get(ISSUERS.get(letter_type, ""), JUSTICE)
-    assert len(clocks(from_others(source, str(letter_type), channel="bureau"))) == 1
+    source = BY_ROLE[ISSUERS.get(letter_type, "sfj")]
+    members = {"recipients": [GREENING]} if source == MINHANG else {}
+    assert len(clocks(from_others(source, str(letter_type), channel="bureau", **members))) == 1
 
 
 @pytest.mark.parametrize(
@@ -272,19 +282,33 @@ def test_every_type_has_a_clock(letter_type: LetterType) -> None:
         ("procuratorial_suggestion", "JC-02", True),
         ("procuratorial_opinion", "FX-04", True),
         ("public_interest_suggestion", "GY-21", False),
+        ("petition_suggestion", "XF-30", False),
     ],
 )
 def test_the_day_that_the_letter_names_counts_where_the_law_leaves_it_to_the_sender(
     letter_type: str, rule: str, moved: bool
 ) -> None:
-    play = from_others(PROCURATORATE, letter_type, reply_by="2026-11-16")
+    play = from_others(BY_ROLE[ISSUERS[LetterType(letter_type)]], letter_type, reply_by="2026-11-16")
     assert (last_day(play.clock(rule).due.instant) == date(2026, 11, 16)) is moved
 
 
 @pytest.mark.parametrize("letter_type", ISSUERS)
-def test_a_type_with_a_law_s_number_is_issued_by_whom_it_is_of(letter_type: LetterType) -> None:
-    answer = Play("letter").when(*ISSUED, letter_type=str(letter_type))
+def test_a_type_that_is_of_one_body_is_issued_by_it(letter_type: LetterType) -> None:
+    source = GREENING if ISSUERS[letter_type] == "cg" else MINHANG
+    recipients = [MINHANG] if source == GREENING else [GREENING]
+    answer = Play("letter").when(
+        source, "letter.issued", letter_type=str(letter_type), recipients=recipients, copied=[]
+    )
     assert (answer.code, answer.members["role"]) == ("letter-type-not-yours", ISSUERS[letter_type])
+
+
+@pytest.mark.parametrize("source", [MINHANG, COURT, PROCURATORATE])
+def test_only_a_department_writes_as_a_department(source: str) -> None:
+    recipients = [GREENING] if source == MINHANG else [MINHANG]
+    answer = Play("letter").when(
+        source, "letter.issued", letter_type="department_suggestion", recipients=recipients, copied=[]
+    )
+    assert (answer.code, answer.members["role"]) == ("letter-type-not-yours", "department")
 
 
 def test_a_letter_s_own_day_comes_first() -> None:
@@ -300,12 +324,44 @@ def test_each_addressee_has_its_own_clock() -> None:
     assert {item.agency for item in clocks(play)} == {CONSTRUCTION}
 
 
-def test_the_clock_stands_still_while_an_objection_is_looked_at() -> None:
+def test_our_own_clock_stands_still_while_an_objection_is_looked_at() -> None:
     play = letter(ISSUED, RECEIPTED, OBJECTED)
-    states = {item.agency: str(item.state) for item in clocks(play)}
-    assert states == {GREENING: "suspended", CONSTRUCTION: "running"}
+    states = {(item.rule.id, item.agency): str(item.state) for item in clocks(play)}
+    assert states == {
+        ("LT-15", GREENING): "suspended",
+        ("LT-15", CONSTRUCTION): "running",
+        ("LT-OB", MINHANG): "running",
+    }
     play.given(MAINTAINED)
-    assert {str(item.state) for item in clocks(play)} == {"running"}
+    assert {(item.rule.id, str(item.state)) for item in clocks(play)} == {("LT-15", "running")}
+
+
+@pytest.mark.parametrize(
+    ("letter_type", "rule"),
+    [
+        ("public_interest_suggestion", "GY-21"),
+        ("procuratorial_suggestion", "JC-02"),
+        ("procuratorial_opinion", "FX-04"),
+        ("judicial_suggestion", "SJ-08"),
+        ("petition_suggestion", "XF-30"),
+    ],
+)
+def test_an_objection_does_not_freeze_the_number_of_a_law(letter_type: str, rule: str) -> None:
+    source = BY_ROLE[ISSUERS[LetterType(letter_type)]]
+    play = from_others(source, letter_type).given((MINHANG, "letter.receipted"))
+    due = play.clock(rule).due.instant
+    play.given((MINHANG, "letter.objected"))
+    assert {(item.rule.id, item.agency, str(item.state)) for item in clocks(play)} == {
+        (rule, MINHANG, "running"),
+        ("LT-OB", source, "running"),
+    }
+    assert play.given((source, "letter.maintained")).clock(rule).due.instant == due
+
+
+def test_who_is_replied_to_in_spite_of_an_objection_ends_it_by_looking_at_the_reply() -> None:
+    play = to_one(RECEIPTED, OBJECTED, REPLIED)
+    assert {item.rule.id for item in clocks(play)} == {"LT-OB"}
+    assert not clocks(play.given(REVIEWED))
 
 
 def test_the_clock_ends_with_the_letter() -> None:

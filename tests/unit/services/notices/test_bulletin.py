@@ -42,7 +42,6 @@ def test_everybody_reads_for_itself() -> None:
 def test_who_has_not_read_holds_nobody_up() -> None:
     play = bulletin(*read(GREENING)).wait(timedelta(days=30)).given(*read(BUILDING))
     assert play.standing.legs == {GREENING: "read", BUILDING: "read", HOUSING: "unread", TRAFFIC: "unread"}
-    assert play.given(CLOSED).standing.ended
 
 
 def test_who_has_read_what_is_not_the_other_addressees_business() -> None:
@@ -119,8 +118,37 @@ def test_who_had_not_seen_that_an_entry_fell_has_not_read_the_list() -> None:
     assert isinstance(play.when(GREENING, "bulletin.read", by={"known": 2}), Registration)
 
 
-def test_an_entry_that_falls_after_the_end_is_too_late() -> None:
-    assert bulletin(CLOSED).when(*WITHDRAWN).code == "illegal-move"
+@pytest.mark.parametrize("why", ["changed", "revoked", "unlawful", "void", "repaired"])
+def test_an_entry_falls_with_a_document(why: str) -> None:
+    assert isinstance(bulletin().when(*WITHDRAWN, why=why), Registration)
+
+
+# --- the end
+
+
+def test_a_list_stays_open_as_long_as_an_entry_of_it_may_fall() -> None:
+    play = bulletin(*read(*SUBSCRIBERS))
+    answer = play.when(*CLOSED)
+    assert answer.code == "entries-stand"
+    assert answer.members["entries"] == ["e-001", "e-002", "e-003"]
+    assert play.wait(timedelta(days=400)).given(WITHDRAWN).standing.status == "published"
+
+
+def test_a_list_of_which_nothing_stands_is_closed() -> None:
+    play = bulletin(*((*WITHDRAWN, {"entry_id": entry}) for entry in ("e-001", "e-002", "e-003")))
+    assert play.given(CLOSED).standing.ended
+
+
+def test_a_list_is_closed_when_it_is_kept_no_longer() -> None:
+    play = Play("bulletin").given((*PUBLISHED, {"retain_until": "2026-11-30"}))
+    assert play.wait(timedelta(days=25)).when(*CLOSED).members["retain_until"] == "2026-11-30"
+    assert play.wait(timedelta(days=1)).given(CLOSED).standing.ended
+
+
+def test_a_circular_without_a_list_is_closed_at_any_time() -> None:
+    play = Play("bulletin")
+    play.when(MINHANG, "bulletin.published", "situation")
+    assert play.given(*read(GREENING), CLOSED).standing.ended
 
 
 @pytest.mark.parametrize("moves", [[], read(*SUBSCRIBERS)])

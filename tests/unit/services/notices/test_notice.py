@@ -135,6 +135,14 @@ def test_every_subject_of_the_seeds_can_be_told(subject: str, members: dict[str,
     assert isinstance(answer, Registration)
 
 
+@pytest.mark.parametrize(
+    ("subject", "members"),
+    [("discipline", {}), ("property_supervision", {"property_firms": [{"name": "上海示例物业服务有限公司"}]})],
+)
+def test_what_grew_from_a_penalty_may_tell_it(subject: str, members: dict[str, Any]) -> None:
+    assert isinstance(Play("notice").when(MINHANG, "notice.sent", subject=subject, **members), Registration)
+
+
 # --- not ours
 
 
@@ -170,6 +178,12 @@ def test_a_dispute_goes_to_the_common_superior() -> None:
     assert reversed_.standing.moves == (BUILDING,)
     assert reversed_.when(*NOT_OURS).code == "illegal-move"
     assert reversed_.given(ACKNOWLEDGED).standing.status == "acknowledged"
+
+
+def test_who_is_silent_after_the_ruling_keeps_nothing_open() -> None:
+    play = notice(SENT, NOT_OURS, DISPUTED, (DISTRICT, "notice.not_ours_reversed"))
+    assert play.given(CLOSED).standing.ended
+    assert names(play) == set()
 
 
 def test_another_superior_is_not_asked() -> None:
