@@ -11,8 +11,11 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 pytho
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# Two files of tests at a time, each in one process, since the tests of a file share their engines.
+PYTEST := $(BIN)/pytest -q --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check static format generate lock clean
+.PHONY: help demo test check static mypy pyright format generate lock clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 10
@@ -21,17 +24,19 @@ demo: $(STAMP) ## the whole bus on this machine, with simulated agencies (ARGS="
 	@$(BIN)/liandong demo $(ARGS)
 
 check: static ## style, types, architecture, and the tests that need no engine: under a minute
-	@$(BIN)/pytest -q tests/unit tests/contract
+	@$(PYTEST) tests/unit tests/contract
 
 test: static ## everything, on a real Kafka and PostgreSQL
-	@$(BIN)/pytest -q tests
+	@$(PYTEST) tests
 
 static: $(STAMP) ## style, types and architecture only
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
-	@$(BIN)/pyright
 	@$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory --jobs 2 mypy pyright
+
+mypy pyright: $(STAMP)
+	@$(BIN)/$@
 
 format: $(STAMP) ## put the style right
 	@$(BIN)/ruff check --fix .

@@ -78,7 +78,9 @@ def _row(rule: Rule) -> str:
     still = f"{', '.join(rule.suspends)} → {', '.join(rule.resumes)}" if rule.suspends else ""
     duty = f"each {rule.duty}" if rule.each else rule.duty
     what = f"{rule.title_zh}<br>{rule.title}"
-    return _cells(rule.id, what, duty, started(rule), ", ".join([*rule.stops, *rule.ends]), still, limit(rule), extension(rule))
+    return _cells(
+        rule.id, what, duty, started(rule), ", ".join([*rule.stops, *rule.ends]), still, limit(rule), extension(rule)
+    )
 
 
 def _source(rule: Rule) -> str:

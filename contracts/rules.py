@@ -99,9 +99,9 @@ class Rule(ContractPart):
     starts: any of these starts a clock; without any the rule waits for a fact that no kind has yet. stops: the acts
     that fulfil the duty, or end it. ends: what ends it for everybody, whoever says it, also where each addressee has a
     clock of its own. suspends, resumes: between them the clock stands still. duty: the role that must act. limit: None
-    where the law says 及时 or 立即 and no number, or where only `agreed` gives a date. agreed: the member of the starting
-    fact with the agreed last day. roll: whether a last day on a rest day moves to a working day. warn: how long before
-    the due instant to warn. each: a clock for every addressee, stopped by its own act.
+    where the law says 及时 or 立即 and no number, or where only `agreed` gives a date. agreed: the member of the
+    starting fact with the agreed last day. roll: whether a last day on a rest day moves to a working day. warn: how
+    long before the due instant to warn. each: a clock for every addressee, stopped by its own act.
     """
 
     id: str = Field(pattern=r"^[A-Z0-9]+(?:-[A-Z0-9]+)*$")

@@ -23,8 +23,8 @@ from pathlib import Path
 from connectors.http.client import AgencyClient, new_event, new_id
 from contracts.canonical import canonical
 from events.registry import facts
-from services.cli.agencies import new_agency
 from services.cli.stack import Stack
+from tests.support.agencies import known
 
 EXAMPLES = Path("contracts/examples")
 
@@ -57,7 +57,7 @@ async def main(stack, keys):
 
 
 with Stack(Path(sys.argv[1])) as stack:
-    keys = {code: new_agency(code, stack.keys, stack.contracts) for code in ("310112-cg", "310118-cg")}
+    keys = known(("310112-cg", "310118-cg"), stack.keys, stack.contracts)
     asyncio.run(main(stack, keys))
 """
 

@@ -20,10 +20,11 @@ from contracts.codec import sign_event
 from contracts.signatures import SigningKey
 from events.fact import PREFIX, Fact
 from events.registry import COMMON_KIND, kind_of, kinds
-from services.cli.agencies import agency_key, new_agency
+from services.cli.agencies import agency_key
 from services.cli.stack import TOGETHER, Stack
 from services.kernel.exchange import Registration
 from services.kernel.submitting import submission
+from tests.support.agencies import known
 from tests.support.factory import BUS, CASE, EXAMPLES, TIME, fact
 from tests.support.play import Play, attempts, explored
 
@@ -109,11 +110,10 @@ def stack(scratch: Path) -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def keys(stack: Stack) -> dict[str, SigningKey]:
     """A key of everybody who states something."""
-    found = {BUS: agency_key(BUS, stack.keys)}
     invalid = {str(json.loads(path.read_text(encoding="utf-8"))["event"]["source"]) for path in INVALID}
-    for code in sorted({source for item in cases() for _, source, _, _ in item.moves} | invalid):
-        found.setdefault(code, new_agency(code, stack.keys, stack.contracts) if code != BUS else found[BUS])
-    return found
+    codes = {source for item in cases() for _, source, _, _ in item.moves} | invalid
+    made = known(sorted(codes - {BUS}), stack.keys, stack.contracts)
+    return made | {BUS: agency_key(BUS, stack.keys)}
 
 
 @pytest.fixture
