@@ -380,7 +380,7 @@ def _letter(letter: Letter, *, value: bool = False) -> dict[str, object]:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--data", type=DATA, help="Keep the data here instead of a folder that goes away.")
 def demo(as_json: bool, data: Path | None) -> None:
-    """Play one case end to end on real engines: construction waste at the border of 闵行 and 青浦."""
+    """Play the seeds' story end to end on real engines: ten weeks, twenty exchanges, every registrar."""
     from services.cli.demo import play
 
     if not play(as_json=as_json, data=data):

@@ -153,13 +153,13 @@ async def _found(stack: Stack, contracts: Contracts, pool: Pool, stores: Mapping
     topics = (*contracts.topics.events(), DEAD_LETTERS, DELIVERIES)
     values = await _values(stack.kafka, topics)
     return Found(
-        records,
-        outcomes,
-        refused,
-        {(kind, exchange, sequence): bytes(record) for kind, exchange, sequence, record in rows},
-        [value for topic in contracts.topics.events() for value in values[topic]],
-        len(values[DEAD_LETTERS]),
-        sum(parse_object(value)["stage"] == "delivered" for value in values[DELIVERIES]),
+        records=records,
+        outcomes=outcomes,
+        refused=refused,
+        audited={(kind, exchange, sequence): bytes(record) for kind, exchange, sequence, record in rows},
+        published=[value for topic in contracts.topics.events() for value in values[topic]],
+        dead=len(values[DEAD_LETTERS]),
+        delivered=sum(parse_object(value)["stage"] == "delivered" for value in values[DELIVERIES]),
     )
 
 
@@ -204,7 +204,7 @@ def _result(stack: Stack, player: Player, contracts: Contracts, found: Found, to
     checks = {
         **_bus_checks(stack.bus, contracts.agencies, found, inboxes),
         **_play_checks(player, found),
-        **_clock_checks(clocks, told.exchanges.values()),
+        **_timeline_checks(clocks, told, player.ids),
         **outcome(judged),
     }
     by_bus = sum(record.event["source"] == stack.bus for record in found.records)
@@ -273,7 +273,8 @@ def _play_checks(player: Player, found: Found) -> dict[str, bool]:
     }
 
 
-def _clock_checks(clocks: Sequence[Mapping[str, Any]], timelines: Iterable[dict[str, Any]]) -> dict[str, bool]:
+def _timeline_checks(clocks: Sequence[Mapping[str, Any]], told: Told, ids: Ids) -> dict[str, bool]:
+    main = {ids[name] for name, thread in telling.THREADS.items() if thread.case == telling.MAIN_CASE}
     return {
         "a deadline was warned of, and met": any(item["warned"] and item["state"] == "met" for item in clocks),
         "a deadline was missed, recorded, and met late": any(
@@ -282,7 +283,9 @@ def _clock_checks(clocks: Sequence[Mapping[str, Any]], timelines: Iterable[dict[
         "a deadline was extended with its reason, and met": any(
             item["extensions"] and item["state"] == "met" for item in clocks
         ),
-        "the delay table adds up to the span of each exchange": all(map(_adds_up, timelines)),
+        "the delay table adds up to the span of each exchange": all(map(_adds_up, told.exchanges.values())),
+        "the case timelines hold every exchange of the main case": main
+        == {item["exchange"] for case in told.cases for item in case["exchanges"]},
     }
 
 

@@ -50,7 +50,7 @@ def left_behind(env: dict[str, str]) -> list[str]:
     return files + [command for command in commands if folder in command]
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 def test_demo_prints_one_json_object_and_leaves_nothing(home: dict[str, str]) -> None:
     done = liandong("demo", "--json", env=home)
     assert done.returncode == 0, done.stderr

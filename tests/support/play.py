@@ -22,7 +22,7 @@ from events.fact import PREFIX, Fact
 from events.registry import facts, kind_of
 from services.kernel.exchange import Context, Lifecycle, Registration, Rejection, Role, State
 from services.kernel.kinds import lifecycles
-from services.kernel.lifecycle import COMMON, decide, fold, standing
+from services.kernel.lifecycle import COMMON, decide, standing
 from tests.support.factory import BUS, CASE, TIME, event, example, fact, new_exchange, variants, world
 
 MINHANG, QINGPU, XUHUI, CITY = "310112-cg", "310118-cg", "310104-cg", "310000-cg"
@@ -128,13 +128,6 @@ class Play:
         """The roles that may state a fact."""
         stated = facts()[f"{PREFIX}.{name}.v1"]
         return COMMON[stated].speakers if stated in COMMON else self.lifecycle.speakers[stated]
-
-    def replayed(self) -> State:
-        """The state folded anew from what was registered."""
-        state = self.lifecycle.new(self.state.exchange)
-        for read, after in self.log:
-            state = fold(self.lifecycle, state, read, after)
-        return state
 
 
 def names(kind: str) -> tuple[str, ...]:

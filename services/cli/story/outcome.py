@@ -122,8 +122,7 @@ def outcome(told: Seen) -> dict[str, bool]:
         "found, not found, refused for a ground, filed: four cities answered": _cities(told),
         "no city saw another's answer": all(_sees_itself(told, city) for city in CITIES),
         "the crosswalk's losses stand in the copy that 南通 got": _crossed(told),
-        "the transfer is concluded": told.ended("transfer", "reported")
-        and told.follow("transfer", (CITY, "designated")),
+        "the transfer is concluded": _concluded(told),
         "the police saw only stubs of what precedes the referral": _police_stubs(told),
         "the procuratorate read along": _has_all(told, PROCURATORATE, "referral"),
         "the goods of the referral are handed over": told.ended("referral", "handed_over"),
@@ -138,7 +137,7 @@ def outcome(told: Seen) -> dict[str, bool]:
         "the other, which nobody wanted, was escalated and assigned": _assigned(told),
         "the withdrawn entry reached all who had read the list; they read it again": _read_again(told),
         "the undertaking was born from the meeting's resolution, and is reviewed": _undertaken(told),
-        "the case timeline joins lead, transfer, referral … into one story": {*told.joined} >= STORY,
+        "the case timeline joins lead, transfer, referral … into one story": told.joined >= STORY,
     }
 
 

@@ -92,18 +92,14 @@ class Player:
     async def everybody_reads(self) -> None:
         """Every agency reads its inbox to the end."""
         await self.driver.quiet()
-        async with asyncio.TaskGroup() as group:
-            for agency in self.agencies.values():
-                group.create_task(_read_all(agency))
+        await asyncio.gather(*map(_read_all, self.agencies.values()))
 
     async def _at_once(self, steps: Sequence[Step]) -> None:
         by_thread: dict[str, list[Step]] = {}
         for step in steps:
             by_thread.setdefault(step.thread, []).append(step)
-        async with asyncio.TaskGroup() as group:
-            told = [group.create_task(self._one_by_one(own)) for own in by_thread.values()]
-        for lines in told:
-            for line in lines.result():
+        for lines in await asyncio.gather(*map(self._one_by_one, by_thread.values())):
+            for line in lines:
                 self.say(line)
 
     async def _one_by_one(self, steps: Sequence[Step]) -> list[str]:

@@ -35,9 +35,9 @@ _LIMITS: Final[Mapping[Limit, int]] = {Limit.WD1: 15, Limit.WD5: 60, Limit.WD15:
 _WITHIN: Final[Mapping[Limit, tuple[int, int]]] = {Limit.WD1: (2, 2), Limit.WD5: (2, 5), Limit.WD15: (4, 22)}
 """After how many slots an order is done: before the bus warns."""
 _LATE: Final = (5 * DAY + 2, 5 * DAY + 8)
-_AGAIN: Final = 0.12
+_AGAIN: Final = 0.2
 """Repeats of an earlier order; most of them are taken back and dealt with there."""
-_MERGED: Final = 0.8
+_MERGED: Final = 0.9
 
 
 @dataclass(frozen=True, slots=True)
