@@ -11,8 +11,8 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 pytho
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-# Two files of tests at a time, each in one process, since the tests of a file share their engines.
-PYTEST := $(BIN)/pytest -q --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Two tests at a time.
+PYTEST := $(BIN)/pytest -q --numprocesses 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check static mypy pyright format generate lock clean
@@ -26,8 +26,9 @@ demo: $(STAMP) ## the whole bus on this machine, with simulated agencies (ARGS="
 check: static ## style, types, architecture, and the tests that need no engine: under a minute
 	@$(PYTEST) tests/unit tests/contract
 
+# The tests of a file share their engines, so they run in one process, and those with engines, which take long, come first.
 test: static ## everything, on a real Kafka and PostgreSQL
-	@$(PYTEST) tests
+	@$(PYTEST) --dist loadfile --no-loadscope-reorder tests/e2e tests/faults tests/integration tests/unit tests/contract
 
 static: $(STAMP) ## style, types and architecture only
 	@$(BIN)/ruff check .

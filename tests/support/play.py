@@ -58,7 +58,9 @@ class Play:
 
     def submit(self, source: str, stated: Fact, **attributes: Any) -> Registration[State] | Rejection:
         """The answer to a fact; a registration is folded in."""
-        read = _event(source, stated, self.kind, self.state.exchange, tuple(sorted(attributes.items())))
+        given = tuple(sorted(attributes.items()))
+        # A frozen model is hashable, which its type does not say.
+        read = _event(source, stated, self.kind, self.state.exchange, given)  # pyright: ignore[reportArgumentType]
         self.wait(_STEP)
         answer = decide(self.lifecycle, self.state, read, self.context)
         if isinstance(answer, Registration):
