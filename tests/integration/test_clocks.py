@@ -286,7 +286,8 @@ async def test_an_extension_that_the_rule_grants_is_stated_by_the_bus(bus: Bus) 
     await bus.state(POLICE, "common.extension_requested", exchange, kind="referral", new_date="2026-11-20")
     names = ("reported", "approved", "sent", "receipted", "extension_requested", "extension_granted")
     *_, granted = await bus.registered(exchange, *names, kind="referral")
-    assert (granted.event["source"], data(granted)) == (BUS, {"new_date": "2026-11-20", "rule": "RX-07"})
+    said = {"new_date": "2026-11-20", "rule": "RX-07", "agency": POLICE}
+    assert (granted.event["source"], data(granted)) == (BUS, said)
     await eventually(lambda: due_at(bus, exchange, "RX-07", datetime(2026, 11, 21, tzinfo=SHANGHAI)))
 
 

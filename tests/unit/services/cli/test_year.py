@@ -1,14 +1,18 @@
 """The plan of a year: exactly what was published, all invented, and nothing that the bus would refuse."""
 
+import asyncio
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 from random import Random
+from typing import cast
 from uuid import UUID
 
 import pytest
+from pydantic import JsonValue
 
+from connectors.http.client import AgencyClient, Answer
 from contracts.calendar import SHANGHAI
 from contracts.canonical import Document, canonical, timestamp
 from contracts.clocks import Entry
@@ -18,7 +22,8 @@ from contracts.records import Record
 from events.notice import Sent
 from events.penalties import CaseCategory, Procedure
 from services.audit.published import Counting, Said
-from services.cli.scenario import BATCH, Part, batches
+from services.cli.driver import Driver
+from services.cli.scenario import BATCH, NotRegisteredError, Part, Player, batches
 from services.cli.years import minhang
 from services.cli.years.decisions import Block, blocks, spread
 from services.cli.years.diary import Step
@@ -26,7 +31,7 @@ from services.cli.years.published import Published
 from services.kernel.exchange import Context, Registration
 from services.kernel.kinds import every_lifecycle
 from services.kernel.lifecycle import decide, standing
-from tests.support.factory import BUS, event, world
+from tests.support.factory import BUS, TIME, event, fact, new_exchange, world
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -197,6 +202,48 @@ def test_batches_keep_the_order_of_each_exchange(plan: Sequence[Step]) -> None:
         for exchange in {step.exchange for step in batch}:
             own = [step for step in hour if step.exchange == exchange]
             assert [step for step in batch if step.exchange == exchange] == own
+
+
+class Bus:
+    """Answers batches with what it is given, in turn."""
+
+    def __init__(self, *answers: tuple[int, JsonValue]) -> None:
+        self.answers = [Answer(status, canonical(body), {}) for status, body in answers]
+        self.bus = BUS
+
+    async def submit_batch(self, events: Sequence[Document], *, wait: int | None = None) -> Answer:
+        return self.answers.pop(0)
+
+
+async def submitted(*answers: tuple[int, JsonValue]) -> Player:
+    """A player that has stated one fact to a bus that answers so."""
+    step = Step(TIME, "310112-cg", "transfer", new_exchange(), "id-1", fact("transfer.sent"), case="SYN-1")
+    player = Player(cast("AgencyClient", Bus(*answers)), cast("Driver", None), {}, lambda _: None)
+    await player._submit([signed(step)], asyncio.Semaphore(1))
+    return player
+
+
+RECEIPT: Document = {"outcome": "receipt"}
+
+
+async def test_a_receipt_is_an_answer() -> None:
+    player = await submitted((200, [{"id": "id-1", "status": 201, "body": RECEIPT}]))
+    assert (player.registered, player.sample) == (1, [RECEIPT])
+
+
+async def test_a_batch_that_was_not_taken_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.cli.scenario._PAUSES", (0.0, 0.0))
+    taken = (200, [{"id": "id-1", "status": 201, "body": RECEIPT}])
+    assert (await submitted((503, {}), (429, {}), taken)).registered == 1
+    with pytest.raises(NotRegisteredError, match="answered 503"):
+        await submitted((503, {}), (503, {}), (503, {}))
+
+
+@pytest.mark.parametrize("status", [202, 409, 422, 503])
+async def test_anything_but_a_receipt_is_an_error_that_names_the_fact(status: int) -> None:
+    problem = {"type": "urn:liandong:problem:not-a-party", "detail": "310112-cg is no party"}
+    with pytest.raises(NotRegisteredError, match=f"310112-cg .*transfer.sent.* id-1 .*{status}: urn.*is no party"):
+        await submitted((200, [{"id": "id-1", "status": status, "body": problem}]))
 
 
 def test_a_part_is_of_whole_exchanges(plan: Sequence[Step]) -> None:
