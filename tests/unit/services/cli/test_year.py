@@ -6,11 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 from random import Random
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
-from pydantic import JsonValue
 
 from connectors.http.client import AgencyClient, Answer
 from contracts.calendar import SHANGHAI
@@ -207,7 +206,7 @@ def test_batches_keep_the_order_of_each_exchange(plan: Sequence[Step]) -> None:
 class Bus:
     """Answers batches with what it is given, in turn."""
 
-    def __init__(self, *answers: tuple[int, JsonValue]) -> None:
+    def __init__(self, *answers: tuple[int, Any]) -> None:
         self.answers = [Answer(status, canonical(body), {}) for status, body in answers]
         self.bus = BUS
 
@@ -215,7 +214,7 @@ class Bus:
         return self.answers.pop(0)
 
 
-async def submitted(*answers: tuple[int, JsonValue]) -> Player:
+async def submitted(*answers: tuple[int, Any]) -> Player:
     """A player that has stated one fact to a bus that answers so."""
     step = Step(TIME, "310112-cg", "transfer", new_exchange(), "id-1", fact("transfer.sent"), case="SYN-1")
     player = Player(cast("AgencyClient", Bus(*answers)), cast("Driver", None), {}, lambda _: None)
