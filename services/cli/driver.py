@@ -78,6 +78,7 @@ class Driver:
         all_topics = topics.load(stack.contracts)
         self._topics = sorted(all_topics.by_name)
         self._groups = following(all_topics, stack.services)
+        self._late: set[str] = set()
 
     @classmethod
     @asynccontextmanager
@@ -150,9 +151,12 @@ class Driver:
         set_driven(self._file, at)
 
     async def _unquiet(self) -> str:
+        """What is not quiet, in words: the first that is seen, for a bus at work is asked often."""
         try:
+            if found := await self._still_late():
+                return found
             before = await self._look()
-            # What is seen at once needs no second look: a bus at work is asked often.
+            self._late = {group for group, count in before.behind.items() if count}
             if found := under_way(before, {}, before):
                 return found
             async with self._pool.connection() as connection:
@@ -165,6 +169,13 @@ class Driver:
                 raise
             return str(error)
         return under_way(before, waiting, after) or _named(await asyncio.to_thread(self._stack.not_ready))
+
+    async def _still_late(self) -> str:
+        """Whether a group that was seen to be behind still is: most often it is, and few are asked."""
+        if not self._late:
+            return ""
+        seen = Look({}, await self._progress.behind({group: self._groups[group] for group in self._late}))
+        return under_way(seen, {}, seen)
 
     async def _look(self) -> Look:
         ends = await self._progress.ends(self._topics)
