@@ -6,7 +6,9 @@ ConnectorError
 ├── ProvisionError     a cluster's topics are not what the contracts say
 ├── KafkaUnavailable   Kafka did not acknowledge in time; the same message may be sent again
 ├── KafkaRefused       Kafka will never take this message
-└── ReadRefused        the bus does not answer a read; the message is its own
+├── ReadRefused        the bus does not answer a read; the message is its own
+├── PartnerAway, PartnerRefuses, PartnerGone      a partner does not take something (connectors/channel.py)
+└── FileMissing, FileSpoilt                       an attachment is not there, or not what its digest says
 """
 
 

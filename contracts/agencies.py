@@ -6,11 +6,11 @@ In which ring of partners one stands (区级联动, 外区, 长三角) is said b
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Self
 
-from pydantic import AwareDatetime, model_validator
+from pydantic import AwareDatetime, Field, JsonValue, model_validator
 
 from contracts.files import ContractPart
 from contracts.periods import Dated, require_apart
@@ -51,12 +51,47 @@ class OtherName(Dated):
         return self
 
 
+INBOX = "inbox"
+"""The channel of an agency that comes for its copies itself."""
+
+
+class Channel(ContractPart):
+    """How copies reach an agency 投递渠道, and what was agreed about it.
+
+    via: `inbox` (it pulls), or the folder of `connectors/` that brings copies to it, such as `webhook` or `grid`.
+    url: where to. private: the target may lie in a private network; without it only public addresses are spoken to.
+    signs_for: what the partner states through the connector, the bus that hosts the agency signs in its name 代签.
+    deliver_within, retrieve_within: agreed times; when one runs out, the sender gets a signed statement of it.
+    concurrency: exchanges served side by side. per_second: attempts at most. timeout: of one attempt.
+    give_up_after: how long a copy is tried. disabled: the partner asked to be left alone: copies wait, visibly.
+    options: what only the connector knows (its own model checks them).
+    """
+
+    via: str = Field(default=INBOX, pattern=r"^[a-z][a-z0-9_]*$")
+    url: str | None = None
+    private: bool = False
+    signs_for: bool = False
+    deliver_within: timedelta | None = None
+    retrieve_within: timedelta | None = None
+    concurrency: int = Field(default=4, ge=1, le=64)
+    per_second: float = Field(default=50.0, gt=0)
+    timeout: timedelta = timedelta(seconds=20)
+    give_up_after: timedelta = timedelta(days=7)
+    disabled: bool = False
+    options: Mapping[str, JsonValue] = Field(default_factory=dict)
+
+    @property
+    def pushes(self) -> bool:
+        """Whether copies are brought to the agency."""
+        return self.via != INBOX
+
+
 class Agency(ContractPart):
     """One participant. `home` is the code of the bus that hosts it; its superiors decide what it disputes.
 
     superior: the next above in its own line 条. government: whose department or team it is 块; a bureau has both.
-    acts_for: in whose name it may act. channels: the platforms through which it takes matters in. names: what else it
-    is or was called.
+    acts_for: in whose name it may act. platforms: those through which it takes matters in. names: what else it is or
+    was called. channel: how its copies reach it.
     """
 
     code: AgencyCode
@@ -68,9 +103,10 @@ class Agency(ContractPart):
     superior: AgencyCode | None = None
     government: AgencyCode | None = None
     acts_for: tuple[AgencyCode, ...] = ()
-    channels: tuple[str, ...] = ()
+    platforms: tuple[str, ...] = ()
     names: tuple[OtherName, ...] = ()
     keys: tuple[KeyEntry, ...] = ()
+    channel: Channel = Channel()
     source: str
     status: str
 

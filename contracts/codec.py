@@ -14,6 +14,7 @@ from typing import Final, get_args
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from contracts import codes
+from contracts.agencies import Agencies
 from contracts.canonical import Document, canonical, digest
 from contracts.codes import CodeSystem
 from contracts.disclosure import blinded, cut, parts_of, require_salts, salted
@@ -104,6 +105,22 @@ def verify_event(document: Mapping[str, JsonValue], keys: Keyring, at: datetime)
     except DisclosureError as error:
         raise SignatureError(str(error), "signature-invalid") from error
     return verify(document.get(SIGNATURE), payload, keys, at)
+
+
+def require_author(document: Mapping[str, JsonValue], agencies: Agencies, at: datetime) -> None:
+    """Make sure that the event is its source's: signed by it, or by its bus where the contract lets it (`signs_for`).
+
+    Raises SignatureError.
+    """
+    signer, source = verify_event(document, agencies, at), document.get("source")
+    said = document.get("signedby")
+    if signer == source and said is None:
+        return
+    if signer != (said or source):
+        raise SignatureError(f"signed by {signer}, but it says {said or source}", "source-mismatch")
+    agency = agencies.get(str(source))
+    if agency is None or signer != agency.home or not agency.channel.signs_for:
+        raise SignatureError(f"the contract of {source} does not let {signer} sign for it", "source-mismatch")
 
 
 def copy_for(event: Document, allowed: Collection[FieldClass]) -> Document:

@@ -7,12 +7,22 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from contracts.canonical import canonical, timestamp
 from contracts.errors import MalformedJson
 
-Stage: TypeAlias = Literal["delivered", "retrieved"]
-"""`delivered`: the copy lies in the recipient's inbox. `retrieved`: the recipient says that it has it."""
+Stage: TypeAlias = Literal[
+    "queued", "relayed", "delivered", "retrieved", "failed", "parked", "undelivered", "unretrieved"
+]
+"""`queued`: it waits to be brought to the recipient; what lies in an inbox at once was never queued.
+`relayed`: its bytes have left us, towards a partner that confirms later.
+`delivered`: it is with the recipient's designated system: it lies in the inbox, or the partner has confirmed it.
+`retrieved`: the recipient says that it has it, or has opened it.
+`failed`: an attempt failed, with the reason. `parked`: nobody tries any more until an operator resumes it.
+`undelivered`, `unretrieved`: the time agreed for it ran out; the sender has a signed statement of it."""
 
 
 class StageReached(BaseModel):
-    """One stage of one copy, known by everything but its time: a repeat of it changes nothing."""
+    """One stage of one copy, known by everything but its time and reason: a repeat of it changes nothing.
+
+    `bus`: which bus says so. `attempt`: which try, from 1. `reason`: why it failed or is parked, in words.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -24,10 +34,11 @@ class StageReached(BaseModel):
     stage: Stage
     attempt: int = Field(default=1, ge=1)
     time: AwareDatetime
+    reason: str | None = None
 
     def to_bytes(self) -> bytes:
         """The canonical bytes."""
-        return canonical({**self.model_dump(exclude={"time"}), "time": timestamp(self.time)})
+        return canonical({**self.model_dump(exclude={"time"}, exclude_none=True), "time": timestamp(self.time)})
 
     @classmethod
     def from_bytes(cls, value: bytes) -> "StageReached":

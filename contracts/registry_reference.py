@@ -78,7 +78,7 @@ def _agency(agency: Agency) -> list[str]:
     return [
         agency.code,
         f"{agency.name}<br>{agency.name_en}",
-        "<br>".join([*names, *agency.channels]),
+        "<br>".join([*names, *agency.platforms]),
         agency.superior or "",
         agency.government or "",
         ", ".join(agency.acts_for),

@@ -21,7 +21,8 @@ class Envelope(BaseModel):
 
     `exchange` is the thread (往来), `case` ties threads together (案件), `home` is the bus that gives the
     sequences, `knownsequence` the last sequence the signer had seen, `leg` the addressee whose part the
-    event moves, `inname` the agency in whose name the source acts (以谁的名义).
+    event moves, `inname` the agency in whose name the source acts (以谁的名义). `signedby` is there if not the
+    source itself but the bus that hosts it has signed, for what came through its connector (代签).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -41,6 +42,7 @@ class Envelope(BaseModel):
     knownsequence: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
     leg: AgencyCode | None = None
     inname: AgencyCode | None = None
+    signedby: AgencyCode | None = None
     signature: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
     data: dict[str, JsonValue]
 

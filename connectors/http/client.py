@@ -75,6 +75,7 @@ def new_event(
     known: int | None = None,
     leg: str | None = None,
     inname: str | None = None,
+    source: str | None = None,
     time: datetime | None = None,
     id_: str | None = None,
 ) -> Document:
@@ -82,12 +83,12 @@ def new_event(
 
     kind: only for a fact of every kind, which does not say it. case, home: for the fact that opens an exchange.
     known: the last sequence that the agency had seen. leg: the addressee whose part it moves. time: now by default.
-    id_: a fresh one by default.
+    source: the agency for which the key's owner, its bus, signs 代签. id_: a fresh one by default.
     """
     attributes: dict[str, Any] = {
         "specversion": "1.0",
         "id": id_ or new_id(),
-        "source": key.agency,
+        "source": source or key.agency,
         "type": fact.type(),
         "time": (time or datetime.now(UTC)).isoformat(),
         "datacontenttype": "application/json",
@@ -98,6 +99,7 @@ def new_event(
         "knownsequence": known,
         "leg": leg,
         "inname": inname,
+        "signedby": key.agency if source else None,
         "data": dump(fact),
     }
     document = {name: value for name, value in attributes.items() if value is not None}

@@ -285,7 +285,7 @@ _RECORDS: Final = """
 """
 
 _DELIVERED: Final = """
-    SELECT bus, kind, exchange::text, sequence, recipient, stage, attempt, time FROM audit.deliveries
+    SELECT bus, kind, exchange::text, sequence, recipient, stage, attempt, time, reason FROM audit.deliveries
     JOIN unnest(%(kinds)s::text[], %(exchanges)s::uuid[]) AS wanted (kind, exchange) USING (kind, exchange)
     WHERE stage = 'delivered'
 """

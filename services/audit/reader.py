@@ -72,7 +72,9 @@ class Reader:
     async def stages(self, keys: Collection[Key]) -> Mapping[Key, Sequence[StageReached]]:
         """The stages that the copies of exchanges have reached."""
         found: dict[Key, list[StageReached]] = {key: [] for key in keys}
-        for kind, exchange, sequence, recipient, stage, attempt, bus, time in await self._rows(_STAGES, _columns(keys)):
+        for kind, exchange, sequence, recipient, stage, attempt, bus, time, reason in await self._rows(
+            _STAGES, _columns(keys)
+        ):
             reached = StageReached(
                 bus=bus,
                 kind=kind,
@@ -80,6 +82,7 @@ class Reader:
                 sequence=sequence,
                 recipient=recipient,
                 stage=stage,
+                reason=reason,
                 attempt=attempt,
                 time=time,
             )
@@ -186,6 +189,6 @@ _LINKS: Final = """
 """
 
 _STAGES: Final = """
-    SELECT kind, exchange::text, sequence, recipient, stage, attempt, bus, time FROM audit.deliveries
+    SELECT kind, exchange::text, sequence, recipient, stage, attempt, bus, time, reason FROM audit.deliveries
     JOIN unnest(%(kinds)s::text[], %(exchanges)s::uuid[]) AS wanted (kind, exchange) USING (kind, exchange)
 """

@@ -3,9 +3,11 @@
     {"kind", "exchange", "case", "home", "status", "ended", "sequence", "hops", "opened", "changed",
      "opener": agency, "parties": [agency + "role"], "legs": {code: status}, "moves": [agency],
      "entries": [{
-        "kind", "exchange", "sequence", "recordedtime", "gap_s", "deliveries": [agency + "stage", "attempt", "time"],
+        "kind", "exchange", "sequence", "recordedtime", "gap_s",
+        "deliveries": [agency + "stage", "attempt", "time", "reason"?],
         "type", "title_zh", "title_en", "source": agency, "time", "acceptedtime", "status", "moves": [agency],
-        "withheld": [pointer], "event", "receipt", "leg"?: agency, "inname"?: agency}],
+        "withheld": [pointer], "event", "receipt", "leg"?: agency, "inname"?: agency,
+        "signedby"?: agency}],
      "running": [{"rule", "agency": code, "due", "overdue"}],
      "clocks": [{
         "rule", "version", "title_zh", "title_en", "agency": agency, "started_by": sequence, "started_at",
@@ -362,7 +364,7 @@ def _statement(record: Record, seen: Document, agencies: Agencies) -> Document:
         "event": seen,
         "receipt": record.receipt,
     }
-    for name in ("leg", "inname"):
+    for name in ("leg", "inname", "signedby"):
         code = record.event.get(name)
         if isinstance(code, str):
             statement[name] = _agency(code, agencies)
@@ -380,6 +382,7 @@ def _deliveries(
             "stage": stage.stage,
             "attempt": stage.attempt,
             "time": timestamp(stage.time),
+            **({"reason": stage.reason} if stage.reason else {}),
         }
         for stage in sorted(stages, key=lambda stage: (stage.recipient, stage.time, stage.stage))
         if everybody or stage.recipient == reader

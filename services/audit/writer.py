@@ -158,8 +158,9 @@ _ADD_LINKS: Final = """
 """
 
 _ADD_STAGES: Final = """
-    INSERT INTO audit.deliveries (kind, exchange, sequence, recipient, stage, attempt, bus, time) SELECT * FROM unnest(
-        %s::text[], %s::uuid[], %s::int[], %s::text[], %s::text[], %s::int[], %s::text[], %s::timestamptz[]
+    INSERT INTO audit.deliveries (kind, exchange, sequence, recipient, stage, attempt, bus, time, reason)
+    SELECT * FROM unnest(
+        %s::text[], %s::uuid[], %s::int[], %s::text[], %s::text[], %s::int[], %s::text[], %s::timestamptz[], %s::text[]
     ) ON CONFLICT DO NOTHING
 """
 

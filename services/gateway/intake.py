@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 from contracts.agreements import Agreement, Agreements
 from contracts.canonical import Document
-from contracts.codec import Event, content_digest, decode, verify_event
-from contracts.errors import InvalidEvent, NoAgreement, SignatureError, Violation
+from contracts.codec import Event, content_digest, decode, require_author
+from contracts.errors import InvalidEvent, NoAgreement, Violation
 from contracts.library import Contracts
 
 
@@ -34,18 +34,11 @@ def check(document: Document, contracts: Contracts, now: datetime, tolerance: ti
     topic = contracts.topics.submissions_for(event.envelope.kind)
     if topic is None:
         raise _invalid("kind-elsewhere", "/kind", f"no registrar of this bus decides {event.envelope.kind}")
-    _require_signer(event, contracts, now)
+    require_author(document, contracts.agencies, now)
     if event.envelope.time > now + tolerance:
         raise _invalid("time-in-future", "/time", f"{event.envelope.time.isoformat()} is ahead of {now.isoformat()}")
     _require_agreement(event, contracts.agreements, now)
     return Submission(event, topic, content_digest(document))
-
-
-def _require_signer(event: Event, contracts: Contracts, now: datetime) -> None:
-    signer = verify_event(event.document, contracts.agencies, now)
-    source = event.envelope.source
-    if signer != source:
-        raise SignatureError(f"signed by {signer}, but its source is {source}", "source-mismatch")
 
 
 def _require_agreement(event: Event, agreements: Agreements, now: datetime) -> None:

@@ -21,7 +21,7 @@ from connectors.kafka.producer import Message
 from connectors.postgres.pool import transient
 from contracts.canonical import Document, canonical, parse_object, timestamp
 from contracts.clocks import Entry
-from contracts.codec import Event, content_digest, decode, decode_registered, verify_event
+from contracts.codec import Event, content_digest, decode, decode_registered, require_author
 from contracts.errors import ContractError, InvalidEvent, SignatureError
 from contracts.library import Contracts
 from contracts.records import HELD, RECEIPT, REJECTION, Record, Statement, held, receipt, rejection
@@ -165,7 +165,7 @@ class Decider:
         """
         stored = submission.key in self._known
         try:
-            signer = verify_event(submission.document, self._contracts.agencies, submission.acceptedtime)
+            require_author(submission.document, self._contracts.agencies, submission.acceptedtime)
             event = decode(submission.document)
         except SignatureError as error:
             self._reject(submission, Rejection(error.code, str(error)), stored=stored)
@@ -175,10 +175,6 @@ class Decider:
                 {"pointer": item.pointer, "rule": item.rule, "detail": item.detail} for item in error.violations
             ]
             self._reject(submission, Rejection(error.code, str(error), {"errors": wrong}), stored=stored)
-            return None
-        if signer != event.envelope.source:
-            detail = f"signed by {signer}, but its source is {event.envelope.source}"
-            self._reject(submission, Rejection("source-mismatch", detail), stored=stored)
             return None
         if event.envelope.time > submission.acceptedtime + self._tolerance:
             detail = f"{event.envelope.time.isoformat()} is ahead of {submission.accepted}, when the bus took it"

@@ -9,21 +9,21 @@ from connectors.postgres.pool import Connection, Pool
 from contracts.deliveries import StageReached
 
 _ADD = """
-    INSERT INTO delivery.stages (kind, exchange, sequence, recipient, stage, attempt, bus, time)
+    INSERT INTO delivery.stages (kind, exchange, sequence, recipient, stage, attempt, bus, time, reason)
     SELECT * FROM unnest(
-        %s::text[], %s::uuid[], %s::int[], %s::text[], %s::text[], %s::int[], %s::text[], %s::timestamptz[]
+        %s::text[], %s::uuid[], %s::int[], %s::text[], %s::text[], %s::int[], %s::text[], %s::timestamptz[], %s::text[]
     ) ON CONFLICT DO NOTHING
 """
 
 _PAGE = """
-    SELECT kind, exchange::text, sequence, recipient, stage, attempt, bus, time FROM delivery.stages
+    SELECT kind, exchange::text, sequence, recipient, stage, attempt, bus, time, reason FROM delivery.stages
     WHERE (kind, exchange, sequence, recipient, stage, attempt, bus) > (%s, %s::uuid, %s, %s, %s, %s, %s)
     ORDER BY kind, exchange, sequence, recipient, stage, attempt, bus LIMIT %s
 """
 
 
 def columns(stages: Sequence[StageReached]) -> tuple[list[object], ...]:
-    """Their columns: kind, exchange, sequence, recipient, stage, attempt, bus, time."""
+    """Their columns: kind, exchange, sequence, recipient, stage, attempt, bus, time, reason."""
     return (
         [stage.kind for stage in stages],
         [stage.exchange for stage in stages],
@@ -33,6 +33,7 @@ def columns(stages: Sequence[StageReached]) -> tuple[list[object], ...]:
         [stage.attempt for stage in stages],
         [stage.bus for stage in stages],
         [stage.time for stage in stages],
+        [stage.reason for stage in stages],
     )
 
 
@@ -47,7 +48,7 @@ async def all_stages(pool: Pool, *, page: int = 5000) -> AsyncIterator[Sequence[
     while True:
         async with pool.connection() as connection:
             rows = await (await connection.execute(_PAGE, (*after, page))).fetchall()
-        names = ("kind", "exchange", "sequence", "recipient", "stage", "attempt", "bus", "time")
+        names = ("kind", "exchange", "sequence", "recipient", "stage", "attempt", "bus", "time", "reason")
         yield [StageReached.model_validate(dict(zip(names, row, strict=True))) for row in rows]
         if len(rows) < page:
             return

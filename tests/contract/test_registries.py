@@ -115,7 +115,7 @@ def test_every_team_bears_the_plate_since_the_end_of_april_2021() -> None:
 
 
 def test_the_hotline_has_three_channels() -> None:
-    assert AGENCIES.by_code["310000-rx"].channels == ("12345", "12319", "962000")
+    assert AGENCIES.by_code["310000-rx"].platforms == ("12345", "12319", "962000")
 
 
 # --- groups

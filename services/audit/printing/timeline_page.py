@@ -198,6 +198,8 @@ def _about(entry: Entry, said: Statement, wording: Wording) -> Iterator[str]:
         yield wording.say("for_leg", who=wording.name(said.leg))
     if said.inname:
         yield wording.say("in_name", who=wording.name(said.inname))
+    if said.signedby:
+        yield wording.say("signed_by", who=wording.name(said.signedby))
     if entry.deliveries:
         reached = {
             stage: {copy.agency for copy in entry.deliveries if copy.stage == stage}

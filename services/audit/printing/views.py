@@ -42,6 +42,7 @@ class Delivery(Agency):
     stage: str
     attempt: int
     time: AwareDatetime
+    reason: str | None = None
 
 
 class Statement(_View):
@@ -58,6 +59,7 @@ class Statement(_View):
     withheld: tuple[str, ...] = ()
     leg: Agency | None = None
     inname: Agency | None = None
+    signedby: Agency | None = None
 
 
 class Entry(_View):

@@ -43,6 +43,7 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "recorded": ("登记 {at}", "recorded {at}"),
     "for_leg": ("涉及: {who}", "concerns {who}"),
     "in_name": ("以 {who} 名义", "in the name of {who}"),
+    "signed_by": ("由 {who} 代签", "signed for it by {who}"),
     "copies": ("送达 {delivered}, 已取 {retrieved}", "delivered to {delivered}, retrieved by {retrieved}"),
     "withheld_members": ("{count} 项内容不予显示", "{count} members withheld"),
     "stub": ("不予显示", "withheld"),
