@@ -62,8 +62,9 @@ class Channel(ContractPart):
     url: where to. private: the target may lie in a private network; without it only public addresses are spoken to.
     signs_for: what the partner states through the connector, the bus that hosts the agency signs in its name 代签.
     deliver_within, retrieve_within: agreed times; when one runs out, the sender gets a signed statement of it.
-    concurrency: exchanges served side by side. per_second: attempts at most. timeout: of one attempt.
-    give_up_after: how long a copy is tried. disabled: the partner asked to be left alone: copies wait, visibly.
+    concurrency: exchanges served side by side. per_second: attempts at most. timeout: of one attempt. longest_pause:
+    between two attempts; the partner may ask for more. give_up_after: how long a copy is tried.
+    disabled: the partner asked to be left alone; its copies wait, visibly.
     options: what only the connector knows (its own model checks them).
     """
 
@@ -76,6 +77,7 @@ class Channel(ContractPart):
     concurrency: int = Field(default=4, ge=1, le=64)
     per_second: float = Field(default=50.0, gt=0)
     timeout: timedelta = timedelta(seconds=20)
+    longest_pause: timedelta = timedelta(minutes=30)
     give_up_after: timedelta = timedelta(days=7)
     disabled: bool = False
     options: Mapping[str, JsonValue] = Field(default_factory=dict)

@@ -169,7 +169,7 @@ class AgencyClient:
 
     async def ack(self, cursor: str) -> Answer:
         """Say that everything up to the cursor is safely here."""
-        return await self._post("/v1/inbox/ack", {"cursor": cursor}, "application/json", None, self._token())
+        return await self.post("/v1/inbox/ack", {"cursor": cursor})
 
     async def exchanges(self, **filters: str | int | None) -> Answer:
         """The exchanges that the agency may see: kind, state, party, case, whose move, cursor."""
@@ -189,6 +189,10 @@ class AgencyClient:
         """Any read, with a fresh token. Raises ClientError."""
         wanted = {name: str(value) for name, value in query.items() if value is not None}
         return await self._ask("GET", path, headers=self._token(), params=wanted)
+
+    async def post(self, path: str, document: Mapping[str, Any]) -> Answer:
+        """Any act that is no submission, with a fresh token. Raises ClientError."""
+        return await self._post(path, dict(document), "application/json", None, self._token())
 
     def _token(self) -> dict[str, str]:
         token = issue(self.key, self.bus, datetime.now(UTC), secrets.token_urlsafe(16))

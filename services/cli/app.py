@@ -22,6 +22,7 @@ from services.kernel.keys import KeyMissing
 
 if TYPE_CHECKING:
     from connectors.kafka.settings import KafkaSettings
+    from contracts.signatures import SigningKey
     from services.cli.dlq import Letter
 
 DATA: Final = click.Path(file_okay=False, path_type=Path)
@@ -301,6 +302,83 @@ def _rebuild(service: str) -> None:
     if not settings.postgres:
         raise click.UsageError("set LIANDONG_POSTGRES to the database, or read the settings.env of `liandong up`")
     click.echo(asyncio.run(importlib.import_module(f"services.{service}.app").rebuild(settings)))
+
+
+@main.group()
+@click.option("--data", type=DATA, default=Path("liandong-data"), show_default=True, help="Where the bus's key is.")
+@click.option("--keys", type=DATA, help="The folder of private keys (default: DATA/keys).")
+@click.option("--url", default=URL, show_default=True, envvar="LIANDONG_URL", help="The gateway.")
+@click.option("--bus", default=BUS, show_default=True, envvar="LIANDONG_BUS", help="The code of the bus.")
+@click.pass_context
+def delivery(context: click.Context, data: Path, keys: Path | None, url: str, bus: str) -> None:
+    """Deliveries 投递: what waits to be brought to partners, and how they fare."""
+    from services.cli.agencies import agency_key
+
+    context.obj = (url, agency_key(bus, keys or data / "keys"))
+
+
+@delivery.command("list")
+@click.option("--agency", help="Only this recipient's.")
+@click.option("--state", type=click.Choice(["waiting", "relayed", "parked"]), help="Only these.")
+@click.option("--limit", default=100, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
+def delivery_list(
+    bus: tuple[str, SigningKey], *, agency: str | None, state: str | None, limit: int, as_json: bool
+) -> None:
+    """How each partner fares, and what waits for it, was relayed and not confirmed, or is parked."""
+    from services.cli.delivery import read, show_list
+
+    found = read(*bus, "", agency=agency, state=state, limit=limit)
+    click.echo(json.dumps(found, ensure_ascii=False, indent=2)) if as_json else show_list(found)
+
+
+@delivery.command("show")
+@click.argument("kind")
+@click.argument("exchange")
+@click.argument("sequence", type=int)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
+def delivery_show(bus: tuple[str, SigningKey], kind: str, exchange: str, sequence: int, *, as_json: bool) -> None:
+    """The stages that each copy of an event has reached, every attempt with its reason."""
+    from services.cli.delivery import read, show_one
+
+    found = read(*bus, f"/{kind}/{exchange}/{sequence}")
+    click.echo(json.dumps(found, ensure_ascii=False, indent=2)) if as_json else show_one(found)
+
+
+@delivery.command("retry")
+@click.argument("agency")
+@click.argument("positions", nargs=-1, type=int)
+@click.pass_obj
+def delivery_retry(bus: tuple[str, SigningKey], agency: str, positions: tuple[int, ...]) -> None:
+    """Try items of AGENCY again now, by their POSITIONS; without any, all that are parked."""
+    from services.cli.delivery import do
+
+    done = do(*bus, "retry", agency=agency, positions=list(positions) or None)
+    click.echo(f"{done['retried']} tried again")
+
+
+@delivery.command("pause")
+@click.argument("agency")
+@click.pass_obj
+def delivery_pause(bus: tuple[str, SigningKey], agency: str) -> None:
+    """Bring nothing to AGENCY until it is resumed; its queue grows meanwhile."""
+    from services.cli.delivery import do
+
+    do(*bus, "pause", agency=agency)
+    click.echo(f"{agency} is paused; liandong delivery resume {agency} goes on")
+
+
+@delivery.command("resume")
+@click.argument("agency")
+@click.pass_obj
+def delivery_resume(bus: tuple[str, SigningKey], agency: str) -> None:
+    """Bring everything to AGENCY again, now: after a pause, a 410, or an outage that is over."""
+    from services.cli.delivery import do
+
+    do(*bus, "resume", agency=agency)
+    click.echo(f"{agency} is served again")
 
 
 @main.group()

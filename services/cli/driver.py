@@ -132,7 +132,9 @@ class Driver:
             pause = min(pause * 2, _LONGEST_POLL)
 
     async def advance(self, to: datetime, deadline: float = _QUIET) -> None:
-        """Move legal time to an instant, stopping at every moment of `clocks.moments` until the bus is quiet again.
+        """Move legal time to an instant, and stop at every moment until the bus is quiet again.
+
+        Moments are what services have in their tables or views `moments`.
 
         `deadline`: for each stop, in seconds. Raises TimeoutError as `quiet` does, and ValueError for an instant that
         is past.
@@ -198,9 +200,12 @@ class Driver:
     async def _next(self, to: datetime) -> datetime | None:
         """The first moment after now, if it is not after `to`. Without a table of moments there are none."""
         async with self._pool.connection() as connection:
-            if await (await connection.execute(_MOMENTS)).fetchone() != (True,):
+            found = await (await connection.execute(_TABLES, (["moments"],))).fetchall()
+            if not found:
                 return None
-            row = await (await connection.execute(_NEXT, (self.now, to))).fetchone()
+            moments = [sql.SQL("SELECT at FROM {}").format(sql.Identifier(schema, table)) for schema, table in found]
+            query = _NEXT.format(sql.SQL(" UNION ALL ").join(moments))
+            row = await (await connection.execute(query, (self.now, to))).fetchone()
         return None if row is None else row[0]
 
 
@@ -219,6 +224,4 @@ _TABLES: Final = """
     SELECT table_schema, table_name FROM information_schema.tables WHERE table_name = ANY(%s) ORDER BY 1, 2
 """
 
-_MOMENTS: Final = "SELECT to_regclass('clocks.moments') IS NOT NULL"
-
-_NEXT: Final = "SELECT min(at) FROM clocks.moments WHERE at > %s AND at <= %s"
+_NEXT: Final = sql.SQL("SELECT min(at) FROM ({}) AS moments WHERE at > %s AND at <= %s")

@@ -10,10 +10,17 @@ from aiohttp import web
 
 from connectors.http.tokens import Door, ReplayGuard
 from contracts.topics import OUTCOMES
+from services.delivery.agreed import Agreed
 from services.delivery.bell import Bell
+from services.delivery.desk import DeskRoutes
+from services.delivery.dispatch import Dispatch
 from services.delivery.inboxes import Inboxes
-from services.delivery.post import Post, Stages
+from services.delivery.partners import NoFiles, Partners
+from services.delivery.post import Post
+from services.delivery.queue import Queue
 from services.delivery.routes import InboxRoutes
+from services.delivery.stages import Stages
+from services.delivery.watch import Watch
 from services.kernel.follower import Follower
 from services.kernel.schema import schema
 from services.kernel.service import Runtime
@@ -34,17 +41,23 @@ class Delivery:
         self._inboxes = Inboxes(runtime.pool)
         self._bell = Bell(settings.postgres, self._inboxes)
         self._stages = Stages(runtime, runtime.clock)
+        self._dispatch = Dispatch(runtime, self._inboxes, Queue(runtime.pool), self._stages, Agreed(runtime.pool))
+        self._partners = Partners(self._dispatch, NoFiles())
+        self._watch = Watch(self._dispatch)
         topics = [*runtime.library.current().topics.events(), OUTCOMES]
-        self._follower = Follower(runtime, "delivery", Post(runtime, self._inboxes, self._stages), topics, hop=4)
+        self._follower = Follower(runtime, "delivery", Post(self._dispatch), topics, hop=4)
         self._consumer = self._follower.consumer()
         door = Door(runtime.library, settings.bus, ReplayGuard(runtime.pool, "delivery"), settings.token_lifetime)
-        self._routes = InboxRoutes(runtime.pool, self._inboxes, self._bell, self._stages, door)
+        self._inbox_routes = InboxRoutes(self._dispatch, self._bell, door)
+        self._desk_routes = DeskRoutes(self._dispatch, door)
         self._purging: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin to deliver; returns when the group is joined."""
         self._bell.listener.start()
         self._stages.start()
+        self._partners.start()
+        self._watch.start()
         self._purging = asyncio.create_task(self._purge_now_and_then(), name="delivery: purge")
         await self._follower.start()
         await self._consumer.start()
@@ -57,22 +70,28 @@ class Delivery:
             self._purging.cancel()
             with suppress(asyncio.CancelledError):
                 await self._purging
+        await self._watch.stop()
+        await self._partners.stop()
         await self._stages.stop()
         await self._bell.listener.stop()
 
     def troubles(self) -> Sequence[str]:
-        """Why copies are not being delivered, or readers not woken. A stopped exchange is in the log: others go on."""
+        """Why copies are not being delivered, or readers not woken. A stopped exchange is in the log: others go on.
+
+        A partner that is away is no trouble of ours: it is in the list of deliveries.
+        """
         health = self._consumer.health()
         following = None if health.ready else health.reason or health.state
-        return [trouble for trouble in (following, self._bell.listener.trouble) if trouble]
+        return [trouble for trouble in (following, self._bell.listener.trouble, *self._partners.troubles) if trouble]
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
-        """Inboxes."""
-        return self._routes.routes()
+        """Inboxes, and deliveries for operators."""
+        return [*self._inbox_routes.routes(), *self._desk_routes.routes()]
 
     async def _purge_now_and_then(self) -> None:
         while True:
             try:
+                await self._dispatch.queue.acknowledged(self._dispatch.channels())
                 purged = await self._inboxes.purge(self._retention)
                 if purged:
                     log.info("purged", items=purged)

@@ -3,6 +3,7 @@
     {"cursor", "kind": "event", "event", "standing": {"status", "ended", "moves"}, "receipt", "crosswalk"}
     {"cursor", "kind": "stub", "stub"}              an event that the party may not see
     {"cursor", "kind": "rejection", "rejection"}    of a submission of the agency's own
+    {"cursor", "kind": "evidence", "evidence"}      that a copy of the agency's own fact reached somebody not in time
 
 `crosswalk` is there only if the event comes from another province and names a cause or a place.
 An item is made once and kept as bytes, so that what was delivered can be shown years later.
@@ -29,11 +30,15 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """An item before it has its place. `what`: the copy, or the digest of a rejection; the same comes only once."""
+    """An item before it has its place. `what`: the copy, or the digest of something else; that comes only once.
+
+    author: who stated the event, if the recipient may know it.
+    """
 
     agency: str
     what: Copy | bytes
     body: bytes
+    author: str | None = None
 
     def item(self, cursor: str) -> bytes:
         """The bytes of the item; `cursor` is plain ASCII."""
@@ -79,12 +84,19 @@ def rejected(value: bytes) -> Parcel | None:
     return Parcel(source, hashlib.sha256(sealed).digest(), b'{"kind":"rejection","rejection":' + sealed + b"}")
 
 
+def evidence(statement: Document, author: str) -> Parcel:
+    """The parcel of a sealed statement that a copy did not arrive in time, for who stated the event."""
+    body = canonical({"kind": "evidence", "evidence": statement})
+    return Parcel(author, hashlib.sha256(canonical(statement)).digest(), body)
+
+
 def _parcel(record: Record, agency: str, standing: Standing, crosswalk: Crosswalk) -> Parcel:
     what = Copy(record.kind, record.exchange, record.sequence)
     seen = record.seen_by(agency, standing)
     if seen.get("stub"):
         return Parcel(agency, what, canonical({"kind": "stub", "stub": seen}))
-    return Parcel(agency, what, canonical({**_body(record, agency, seen), **_crosswalk(seen, agency, crosswalk)}))
+    body = canonical({**_body(record, agency, seen), **_crosswalk(seen, agency, crosswalk)})
+    return Parcel(agency, what, body, str(seen["source"]))
 
 
 def _body(record: Record, agency: str, seen: Document) -> Document:

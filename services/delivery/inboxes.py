@@ -85,6 +85,14 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Placed:
+    """A parcel and its position in the inbox."""
+
+    parcel: Parcel
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
 class Acked:
     """A step of acknowledgement: the copies of events in it, and the position that is acknowledged now."""
 
@@ -98,8 +106,11 @@ class Inboxes:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def put(self, connection: Connection, parcels: Sequence[Parcel]) -> None:
-        """Put parcels into inboxes, in order, in the caller's transaction; a rejection that is there already is not."""
+    async def put(self, connection: Connection, parcels: Sequence[Parcel]) -> list[Placed]:
+        """Put parcels into inboxes, in order, in the caller's transaction, and say where.
+
+        What is known by its digest and is there already is not put again.
+        """
         inboxes = await _lock(connection, sorted({parcel.agency for parcel in parcels}))
         last = {agency: position for agency, (_, position) in inboxes.items()}
         rows: list[tuple[Parcel, int, bytes]] = []
@@ -111,6 +122,7 @@ class Inboxes:
             await _insert(connection, rows)
             await connection.execute(_ADVANCE, (list(last), list(last.values())))
             await connection.execute(_NOTIFY)
+        return [Placed(parcel, position) for parcel, position, _ in rows]
 
     async def inbox(self, agency: str) -> Inbox:
         """The inbox of an agency, made if there is none."""
@@ -150,6 +162,11 @@ class Inboxes:
         rows = await (await connection.execute(_COPIES, (agency, acked, until))).fetchall()
         await connection.execute(_ACK, (until, agency))
         return Acked([Copy(kind, exchange, sequence) for kind, exchange, sequence in rows], until)
+
+    async def copy(self, connection: Connection, agency: str, position: int) -> Copy | None:
+        """The copy at a position, if there is one and it is of an event."""
+        row = await (await connection.execute(_COPIES, (agency, position - 1, position))).fetchone()
+        return Copy(*row) if row else None
 
     async def purge(self, retention: timedelta) -> int:
         """Purge acknowledged items older than that, the oldest 10,000 of each inbox at most; return how many."""

@@ -13,11 +13,11 @@ from connectors.http.problem import ProblemError
 from connectors.http.query import bad, parameters, whole
 from connectors.http.server import json_bytes, json_response, patient, read_body
 from connectors.http.tokens import Door
-from connectors.postgres.pool import Pool
 from contracts.canonical import parse_object
 from services.delivery.bell import Bell
-from services.delivery.inboxes import CursorExpired, CursorUnknown, Inbox, Inboxes, Page
-from services.delivery.post import Stages
+from services.delivery.dispatch import Dispatch
+from services.delivery.inboxes import CursorExpired, CursorUnknown, Inbox, Page
+from services.delivery.stages import Reached
 
 LONGEST_WAIT: Final = 60
 """Seconds."""
@@ -29,11 +29,11 @@ _LARGEST_ACK: Final = 4096
 class InboxRoutes:
     """The paths of inboxes. An agency sees its own, and no other."""
 
-    def __init__(self, pool: Pool, inboxes: Inboxes, bell: Bell, stages: Stages, door: Door) -> None:
-        self._pool = pool
-        self._inboxes = inboxes
+    def __init__(self, dispatch: Dispatch, bell: Bell, door: Door) -> None:
+        self._pool = dispatch.runtime.pool
+        self._dispatch = dispatch
+        self._inboxes = dispatch.inboxes
         self._bell = bell
-        self._stages = stages
         self._door = door
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
@@ -65,9 +65,11 @@ class InboxRoutes:
         while acked < position:
             async with self._pool.connection() as connection:
                 step = await self._inboxes.ack(connection, caller.agency, position)
-                await self._stages.add(connection, "retrieved", [(caller.agency, copy) for copy in step.copies])
+                retrieved = [Reached("retrieved", caller.agency, copy) for copy in step.copies]
+                await self._dispatch.stages.add(connection, retrieved)
+                await self._dispatch.agreed.retrieved(connection, caller.agency, step.position)
             acked = step.position
-        self._stages.publish_soon()
+        self._dispatch.committed()
         return json_response({"acked": str(inbox.cursor(acked))})
 
     async def _page(self, inbox: Inbox, after: int, limit: int) -> Page:

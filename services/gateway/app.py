@@ -44,7 +44,7 @@ class Gateway:
         self._kafka = KafkaWatch(runtime.kafka, lambda: runtime.library.current().topics)
         self._beat = Beat(runtime, lambda: not (self._kafka.trouble or self._acceptance.trouble))
         self._proxies = (
-            Proxy("delivery", settings.delivery_url, ["/v1/inbox"]),
+            Proxy("delivery", settings.delivery_url, ["/v1/inbox", "/v1/deliveries"]),
             Proxy("audit", settings.audit_url, _OF_AUDIT),
         )
         door = Door(runtime.library, settings.bus, ReplayGuard(runtime.pool, "gateway"), settings.token_lifetime)

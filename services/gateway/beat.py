@@ -20,6 +20,7 @@ from services.kernel.service import Runtime
 
 log = structlog.stdlib.get_logger(__name__)
 
+_OWNER: Final = "beat"
 _EVERY: Final = 5.0  # seconds
 OUTAGE: Final = timedelta(seconds=30)
 """The shortest gap that is one."""
@@ -69,10 +70,10 @@ class Beat:
             if row is not None and now - row[0] >= OUTAGE and legal > row[1]:
                 outage = Outage(bus=bus, service="gateway", begun=row[1], ended=legal)
                 message = Message(topic=OUTAGES, key=bus.encode(), value=outage.to_bytes())
-                await self._outbox.add(connection, [("beat", message)])
+                await self._outbox.add(connection, [(_OWNER, message)])
                 log.warning("the bus took no submissions", begun=str(outage.begun), ended=str(outage.ended))
             await connection.execute(_MOVE, (now, legal))
-        await self._outbox.sweep()
+        await self._outbox.sweep(_OWNER)
         return outage
 
 

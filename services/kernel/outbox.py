@@ -56,20 +56,20 @@ class Outbox:
             if len(rows) < limit:
                 return total
 
-    async def sweep(self, *, limit: int = 1000) -> int:
-        """Publish whatever lies here, whoever left it, and nobody else is publishing now; return how many.
+    async def sweep(self, owner: str, *, limit: int = 1000) -> int:
+        """Publish what lies here of an owner, whoever left it, and nobody else is publishing now; return how many.
 
         For messages whose order does not matter: several workers may sweep at once, each its own rows. Raises
         KafkaUnavailable; they stay then.
         """
-        select = sql.SQL("SELECT id, topic, key, value FROM {} ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED").format(
-            self._table
-        )
+        select = sql.SQL(
+            "SELECT id, topic, key, value FROM {} WHERE owner = %s ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"
+        ).format(self._table)
         delete = sql.SQL("DELETE FROM {} WHERE id = ANY(%s)").format(self._table)
         total = 0
         while True:
             async with self._pool.connection() as connection:
-                rows = await (await connection.execute(select, (limit,))).fetchall()
+                rows = await (await connection.execute(select, (owner, limit))).fetchall()
                 if rows:
                     await self._producer.send_all(
                         [Message(topic=topic, key=key, value=value) for _, topic, key, value in rows]

@@ -19,9 +19,13 @@ from contracts.canonical import Document, canonical
 from contracts.deliveries import StageReached
 from contracts.records import Record, Statement
 from contracts.signatures import seal
+from services.delivery.agreed import Agreed
 from services.delivery.app import SCHEMA, Delivery, build
+from services.delivery.dispatch import Dispatch
 from services.delivery.inboxes import Inboxes
-from services.delivery.post import HistoryMissing, Post, Stages
+from services.delivery.post import HistoryMissing, Post
+from services.delivery.queue import Queue
+from services.delivery.stages import Stages
 from services.kernel.follower import Follower
 from services.kernel.service import Runtime
 from tests.support.factory import BUS, TIME, key, new_exchange
@@ -50,7 +54,8 @@ class Worker:
     def __init__(self, around: Runtime) -> None:
         self.inboxes = Inboxes(around.pool)
         self.stages = Stages(around, lambda: TIME)
-        self.follower = Follower(around, "delivery", Post(around, self.inboxes, self.stages), [EVENTS], hop=3)
+        self.dispatch = Dispatch(around, self.inboxes, Queue(around.pool), self.stages, Agreed(around.pool))
+        self.follower = Follower(around, "delivery", Post(self.dispatch), [EVENTS], hop=3)
 
     async def take_in(self, records: Sequence[Record | bytes]) -> None:
         await self.follower.handle(

@@ -1,0 +1,70 @@
+"""Sending parcels: into inboxes, and for recipients to whom they are brought, into the queue as well."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from connectors.postgres.pool import Connection
+from contracts.agencies import INBOX, Channel
+from contracts.deliveries import Stage
+from services.delivery.agreed import Agreed, Lacks, Promise
+from services.delivery.copies import Copy, Parcel
+from services.delivery.inboxes import Inboxes, Placed
+from services.delivery.queue import Queue
+from services.delivery.stages import Reached, Stages
+from services.kernel.service import Runtime
+
+_NONE = Channel()
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """What puts parcels where their recipients' channels want them, in the caller's transaction."""
+
+    runtime: Runtime
+    inboxes: Inboxes
+    queue: Queue
+    stages: Stages
+    agreed: Agreed
+
+    def channels(self) -> dict[str, Channel]:
+        """The channels of agencies to which copies are brought."""
+        by_code = self.runtime.library.current().agencies.by_code
+        return {code: agency.channel for code, agency in by_code.items() if agency.channel.pushes}
+
+    def channel(self, agency: str) -> Channel:
+        """The channel of an agency."""
+        found = self.runtime.library.current().agencies.get(agency)
+        return found.channel if found else _NONE
+
+    async def send(self, connection: Connection, parcels: Sequence[Parcel]) -> None:
+        """Send parcels, in order."""
+        if not parcels:
+            return
+        placed = await self.inboxes.put(connection, parcels)
+        channels = {item.parcel.agency: self.channel(item.parcel.agency) for item in placed}
+        brought = [item for item in placed if channels[item.parcel.agency].pushes]
+        here = [item for item in placed if channels[item.parcel.agency].via == INBOX]
+        await self.queue.put(connection, brought, self.runtime.clock())
+        await self.stages.add(connection, [*_reached("queued", brought), *_reached("delivered", here)])
+        await self._promise(connection, "undelivered", brought, channels)
+        await self._promise(connection, "unretrieved", here, channels)
+
+    async def _promise(
+        self, connection: Connection, lacks: Lacks, placed: Sequence[Placed], channels: Mapping[str, Channel]
+    ) -> None:
+        promises = [
+            Promise(item.parcel.agency, item.position, item.parcel.author)
+            for item in placed
+            if item.parcel.author is not None and isinstance(item.parcel.what, Copy)
+        ]
+        await self.agreed.begin(connection, lacks, promises, channels, self.runtime.clock())
+
+    def committed(self) -> None:
+        """What was sent is committed."""
+        self.stages.publish_soon()
+
+
+def _reached(stage: Stage, placed: Sequence[Placed]) -> list[Reached]:
+    return [
+        Reached(stage, item.parcel.agency, item.parcel.what) for item in placed if isinstance(item.parcel.what, Copy)
+    ]

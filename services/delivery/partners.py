@@ -1,0 +1,172 @@
+"""All partners to whom copies are brought: each is served by one process at a time, whichever has its lock.
+
+The lock is PostgreSQL's, held by a connection of its own, so it is free the moment its process is gone. While a process
+cannot tell whether it still has its locks, it serves nobody.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from typing import Final
+
+import psycopg
+import structlog
+
+from connectors.channel import Channel, FileMissing, Files, Opening, open_channel
+from connectors.errors import ConnectorError
+from connectors.postgres.listen import Listener
+from contracts.agencies import Agency
+from services.delivery.collecting import Collector
+from services.delivery.dispatch import Dispatch
+from services.delivery.drain import Drain
+from services.delivery.queue import CHANNEL
+
+log = structlog.stdlib.get_logger(__name__)
+
+DISABLED: Final = "its contract says disabled"
+
+Opener = Callable[[Opening], Channel]
+
+
+class NoFiles:
+    """Stands where no attachments are kept."""
+
+    async def read(self, digest: str) -> AsyncIterator[bytes]:
+        """Nothing is here."""
+        raise FileMissing(f"{digest} is not here")
+        yield b""
+
+    async def write(self, pieces: AsyncIterator[bytes], digest: str | None = None) -> str:  # noqa: ARG002
+        """Nothing can be kept."""
+        raise FileMissing("no attachments are kept here")
+
+
+class Served:
+    """One partner that this process serves."""
+
+    def __init__(self, agency: Agency, channel: Channel, dispatch: Dispatch) -> None:
+        self.agency = agency
+        self.channel = channel
+        self.drain = Drain(agency, channel, dispatch)
+        self._collector = Collector(agency, channel, dispatch)
+
+    def start(self) -> None:
+        """Begin in both directions."""
+        self.drain.start()
+        self._collector.start()
+
+    async def stop(self) -> None:
+        """End."""
+        await asyncio.gather(self.drain.stop(), self._collector.stop())
+        await self.channel.close()
+
+
+class Partners:
+    """Those that this process serves, taken up and let go as contracts and locks change."""
+
+    def __init__(self, dispatch: Dispatch, files: Files, opener: Opener = open_channel) -> None:
+        self._dispatch = dispatch
+        self._files = files
+        self._opener = opener
+        self._served: dict[str, Served] = {}
+        self._troubles: dict[str, str] = {}
+        self._locks: psycopg.AsyncConnection | None = None
+        self._listener = Listener(dispatch.runtime.settings.postgres, CHANNEL, self._look)
+
+    def start(self) -> None:
+        """Begin to serve."""
+        self._listener.start()
+
+    async def stop(self) -> None:
+        """Let go of all."""
+        await self._listener.stop()
+        await self._let_go([*self._served])
+        if self._locks is not None:
+            await self._locks.close()
+
+    @property
+    def troubles(self) -> list[str]:
+        """Which partners cannot be served because of their contracts, in words."""
+        return [*([self._listener.trouble] if self._listener.trouble else []), *self._troubles.values()]
+
+    async def _look(self) -> None:
+        """Serve whom the contracts name; wake who has something to do."""
+        runtime = self._dispatch.runtime
+        agencies = runtime.library.current().agencies.by_code
+        wanted = {code: item for code, item in agencies.items() if item.channel.pushes and code != runtime.settings.bus}
+        await self._let_go([code for code, item in self._served.items() if wanted.get(code) != item.agency])
+        try:
+            await self._take_up(wanted)
+        except psycopg.Error:
+            await self._let_go([*self._served])
+            self._locks = None
+            raise
+        due = await self._dispatch.queue.next_due([*self._served])
+        now = runtime.clock()
+        for code, at in due.items():
+            if at <= now:
+                self._served[code].drain.wake.set()
+
+    async def _take_up(self, wanted: Mapping[str, Agency]) -> None:
+        if self._locks is None or self._locks.closed:
+            await self._let_go([*self._served])
+            url = self._dispatch.runtime.settings.postgres
+            self._locks = await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=5)
+        self._troubles = {code: why for code, why in self._troubles.items() if code in wanted}
+        for code, agency in wanted.items():
+            if code not in self._served and await self._locked(self._locks, code):
+                await self._open(agency)
+        if not wanted or self._served:
+            await self._locks.execute("SELECT 1")
+
+    async def _locked(self, locks: psycopg.AsyncConnection, code: str) -> bool:
+        row = await (await locks.execute(_LOCK, (code,))).fetchone()
+        return row == (True,)
+
+    async def _open(self, agency: Agency) -> None:
+        runtime = self._dispatch.runtime
+        await self._disabled(agency)
+        try:
+            opening = Opening(
+                agency=agency,
+                contracts=runtime.library.current(),
+                bus_key=runtime.bus_key,
+                keys=runtime.settings.keys,
+                clock=runtime.clock,
+                files=self._files,
+            )
+            channel = self._opener(opening)
+        except ConnectorError as error:
+            await self._unlock(agency.code)
+            if agency.code not in self._troubles:
+                log.error("not served", agency=agency.code, reason=str(error))
+            self._troubles[agency.code] = str(error)
+            return
+        self._troubles.pop(agency.code, None)
+        served = self._served[agency.code] = Served(agency, channel, self._dispatch)
+        served.start()
+        log.info("served", agency=agency.code, via=agency.channel.via)
+
+    async def _disabled(self, agency: Agency) -> None:
+        """Park a partner whose contract asks for it, and take that back when it no longer does."""
+        partner = await self._dispatch.queue.partner(agency.code)
+        parked = DISABLED if agency.channel.disabled else None
+        if parked != partner.parked and (parked or partner.parked == DISABLED):
+            async with self._dispatch.runtime.pool.connection() as connection:
+                await self._dispatch.queue.fares(connection, agency.code, partner.breaker, parked)
+
+    async def _let_go(self, codes: list[str]) -> None:
+        for code in codes:
+            served = self._served.pop(code)
+            await served.stop()
+            await self._unlock(code)
+
+    async def _unlock(self, code: str) -> None:
+        if self._locks is not None:
+            with suppress(psycopg.Error):
+                await self._locks.execute(_UNLOCK, (code,))
+
+
+_LOCK: Final = "SELECT pg_try_advisory_lock(hashtextextended('delivery: ' || %s, 11))"
+
+_UNLOCK: Final = "SELECT pg_advisory_unlock(hashtextextended('delivery: ' || %s, 11))"

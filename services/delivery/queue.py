@@ -1,0 +1,356 @@
+"""What waits to be brought to recipients, in PostgreSQL: per recipient and thread in order, the head of each is next.
+
+A thread is an exchange; what belongs to none (rejections, statements) is one thread of its own. All who put in or take
+out hold the lock of the recipient's inbox, so that of two who do so side by side neither overlooks the other's head.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal, TypeAlias
+from uuid import UUID
+
+from psycopg.rows import TupleRow
+
+from connectors.postgres.pool import Connection, Pool
+from services.delivery.copies import Copy
+from services.delivery.inboxes import Placed
+from services.delivery.schedule import Breaker
+
+CHANNEL: Final = "delivery_queue"
+"""Notified when something was put into the queue, or an operator has done something."""
+
+State: TypeAlias = Literal["waiting", "relayed", "parked"]
+
+NO_EXCHANGE: Final = ""
+"""The thread of what belongs to no exchange."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An item in the queue, with the bytes that are to be brought. `cursor` names it to the recipient."""
+
+    agency: str
+    position: int
+    thread: str
+    what: Copy | None
+    author: str | None
+    state: State
+    attempt: int
+    queued_at: datetime
+    item: bytes
+    number: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of an attempt: `state` is None when the item was delivered. `next_at` counts while it waits."""
+
+    waiting: Waiting
+    state: State | None
+    attempt: int
+    next_at: datetime
+    reason: str | None = None
+    number: str | None = None
+
+
+_WELL: Final = Breaker()
+
+
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """How a partner fares. `parked`: why nothing is brought; `trouble`: what else is wrong with it."""
+
+    agency: str
+    breaker: Breaker = _WELL
+    paused: bool = False
+    parked: str | None = None
+    cursor: str | None = None
+    trouble: str | None = None
+
+    @property
+    def resting(self) -> bool:
+        """Whether nothing is brought to it until somebody does something."""
+        return self.paused or self.parked is not None
+
+
+class Queue:
+    """The tables. Raises psycopg's errors."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def put(self, connection: Connection, placed: Sequence[Placed], now: datetime) -> None:
+        """Put items that were just placed in inboxes into the queue, in the same transaction."""
+        if not placed:
+            return
+        named = [_columns_of(item.parcel.what) for item in placed]
+        columns = (
+            [item.parcel.agency for item in placed],
+            [item.position for item in placed],
+            *(list(column) for column in zip(*named, strict=True)),
+            [item.parcel.author for item in placed],
+        )
+        await connection.execute(_PUT, (now, now, *columns))
+        await connection.execute(_NOTIFY)
+
+    async def due(self, agency: str, now: datetime, without: Collection[str], limit: int) -> list[Waiting]:
+        """The heads that may be tried now, those first that have been due for longest; `without` these threads."""
+        async with self._pool.connection() as connection:
+            rows = await (await connection.execute(_DUE, (agency, now, list(without), limit))).fetchall()
+        return [_waiting(agency, row) for row in rows]
+
+    async def next_due(self, agencies: Collection[str]) -> dict[str, datetime]:
+        """When the next head of each of these is due."""
+        async with self._pool.connection() as connection:
+            rows = await (await connection.execute(_NEXT_DUE, (list(agencies),))).fetchall()
+        return dict(rows)
+
+    async def settle(
+        self, connection: Connection, agency: str, results: Sequence[Result], now: datetime
+    ) -> list[Result]:
+        """Note what became of attempts, in the caller's transaction; those that count: nobody settled them meanwhile.
+
+        What follows a head that is done becomes the head.
+        """
+        await lock_inbox(connection, agency)
+        counted = [item for item in results if await _settled(connection, item)]
+        done = sorted({item.waiting.thread for item in counted if item.state in {None, "relayed"}})
+        if done:
+            await connection.execute(_PROMOTE, {"agency": agency, "threads": done, "now": now})
+        numbers = {item.waiting.what: item.number for item in counted if item.number and item.waiting.what}
+        await self.number(connection, agency, {(what.kind, what.exchange): number for what, number in numbers.items()})
+        return counted
+
+    async def number(self, connection: Connection, agency: str, numbers: Mapping[tuple[str, str], str]) -> None:
+        """Remember the numbers that a partner gave to exchanges (kind, exchange)."""
+        if numbers:
+            columns = ([kind for kind, _ in numbers], [exchange for _, exchange in numbers], list(numbers.values()))
+            await connection.execute(_NUMBER, (agency, *columns))
+
+    async def confirm(self, connection: Connection, agency: str, position: int) -> Waiting | None:
+        """An item that was relayed has arrived: it leaves the queue. None if it is not there any more."""
+        await lock_inbox(connection, agency)
+        row = await (await connection.execute(_CONFIRM, (agency, position))).fetchone()
+        return _waiting(agency, row) if row else None
+
+    async def spoilt(self, connection: Connection, agency: str, position: int, reason: str, now: datetime) -> bool:
+        """An item that was relayed has not arrived whole: it is the head of its thread again. Whether it was there."""
+        await lock_inbox(connection, agency)
+        values = {"agency": agency, "position": position, "reason": reason, "now": now}
+        row = await (await connection.execute(_SPOILT, values)).fetchone()
+        if row is not None:
+            await connection.execute(_DEMOTE, {**values, "thread": row[0]})
+        return row is not None
+
+    async def partner(self, agency: str) -> Partner:
+        """How a partner fares."""
+        async with self._pool.connection() as connection:
+            row = await (await connection.execute(_PARTNER, (agency,))).fetchone()
+        return _partner(agency, row) if row else Partner(agency)
+
+    async def partners(self) -> dict[str, Partner]:
+        """All partners that anything was ever noted of."""
+        async with self._pool.connection() as connection:
+            rows = await (await connection.execute(_PARTNERS)).fetchall()
+        return {row[0]: _partner(row[0], row[1:]) for row in rows}
+
+    async def fares(self, connection: Connection, agency: str, breaker: Breaker, parked: str | None) -> None:
+        """Note how a partner fares."""
+        await connection.execute(_FARES, (agency, breaker.failures, breaker.open_until, parked))
+
+    async def troubled(self, connection: Connection, agency: str, trouble: str | None) -> None:
+        """Note what else is wrong with a partner, or that nothing is."""
+        await connection.execute(_TROUBLED, (agency, trouble))
+
+    async def come_to(self, connection: Connection, agency: str, cursor: str | None) -> None:
+        """Note how far a partner's own facts are collected."""
+        await connection.execute(_COME_TO, (agency, cursor))
+
+    async def pause(self, connection: Connection, agency: str) -> None:
+        """An operator lets nothing be brought to a partner."""
+        await connection.execute(_PAUSE, (agency,))
+        await connection.execute(_NOTIFY)
+
+    async def resume(self, connection: Connection, agency: str, now: datetime) -> None:
+        """An operator lets everything be brought again, now: what was paused, parked, or waits for its next attempt."""
+        await connection.execute(_RESUME, (agency,))
+        await connection.execute(_NOW, {"agency": agency, "now": now})
+        await connection.execute(_NOTIFY)
+
+    async def retry(self, connection: Connection, agency: str, positions: Sequence[int], now: datetime) -> int:
+        """An operator has items tried again now, with a fresh time to give up; how many there were."""
+        await lock_inbox(connection, agency)
+        values = {"agency": agency, "positions": list(positions), "now": now}
+        count = (await connection.execute(_RETRY, values)).rowcount
+        await connection.execute(_NOTIFY)
+        return count
+
+    async def acknowledged(self, agencies: Collection[str]) -> None:
+        """Let what was brought count as acknowledged, so that it is purged like what an agency fetched itself."""
+        async with self._pool.connection() as connection:
+            await connection.execute(_READERS, (sorted(agencies),))
+            await connection.execute(_BROUGHT, (sorted(agencies),))
+
+
+async def lock_inbox(connection: Connection, agency: str) -> None:
+    """Hold the lock of a recipient's inbox until the caller's transaction ends."""
+    await connection.execute(_LOCK, (agency,))
+
+
+def _columns_of(what: Copy | bytes) -> tuple[object, ...]:
+    """thread, kind, exchange, sequence."""
+    if isinstance(what, bytes):
+        return NO_EXCHANGE, None, None, None
+    return f"{what.kind}/{what.exchange}", what.kind, UUID(what.exchange), what.sequence
+
+
+async def _settled(connection: Connection, item: Result) -> bool:
+    waiting = item.waiting
+    key = (waiting.agency, waiting.position, waiting.attempt)
+    if item.state is None:
+        return (await connection.execute(_DONE, key)).rowcount == 1
+    changed = (item.state, item.attempt, item.next_at, item.reason, item.state != "relayed")
+    return (await connection.execute(_AGAIN, (*changed, *key))).rowcount == 1
+
+
+def _waiting(agency: str, row: TupleRow) -> Waiting:
+    position, thread, kind, exchange, sequence, author, state, attempt, queued_at, item, number = row
+    what = None if kind is None else Copy(kind, exchange, sequence)
+    return Waiting(agency, position, thread, what, author, state, attempt, queued_at, item, number)
+
+
+def _partner(agency: str, row: TupleRow) -> Partner:
+    failures, open_until, paused, parked, cursor, trouble = row
+    return Partner(agency, Breaker(failures, open_until), paused, parked, cursor, trouble)
+
+
+_LOCK: Final = "SELECT FROM delivery.inboxes WHERE agency = %s FOR UPDATE"
+
+_NOTIFY: Final = f"SELECT pg_notify('{CHANNEL}', '')"
+
+_PUT: Final = """
+    INSERT INTO delivery.queue
+        (queued_at, next_at, agency, position, thread, kind, exchange, sequence, author, head)
+    SELECT %s, %s, n.*,
+        row_number() OVER (PARTITION BY agency, thread ORDER BY position) = 1 AND NOT EXISTS (
+            SELECT FROM delivery.queue q
+            WHERE q.agency = n.agency AND q.thread = n.thread AND q.state <> 'relayed'
+        )
+    FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::text[], %s::uuid[], %s::int[], %s::text[])
+        AS n (agency, position, thread, kind, exchange, sequence, author)
+"""
+
+_COLUMNS: Final = """
+    q.position, q.thread, q.kind, q.exchange::text, q.sequence, q.author, q.state, q.attempt, q.queued_at, i.item,
+    n.number
+"""
+
+_JOINED: Final = """
+    JOIN delivery.items i USING (agency, position)
+    LEFT JOIN delivery.partner_numbers n
+        ON n.agency = q.agency AND n.kind = q.kind AND n.exchange = q.exchange
+"""
+
+_DUE: Final = f"""
+    SELECT {_COLUMNS} FROM delivery.queue q {_JOINED}
+    WHERE q.agency = %s AND q.head AND q.state = 'waiting' AND q.next_at <= %s AND NOT q.thread = ANY(%s)
+    ORDER BY q.next_at, q.position LIMIT %s
+"""  # noqa: S608, of constants
+
+_NEXT_DUE: Final = """
+    SELECT agency, min(next_at) FROM delivery.queue
+    WHERE agency = ANY(%s) AND head AND state = 'waiting' GROUP BY agency
+"""
+
+_DONE: Final = "DELETE FROM delivery.queue WHERE agency = %s AND position = %s AND attempt = %s AND state = 'waiting'"
+
+_AGAIN: Final = """
+    UPDATE delivery.queue SET state = %s, attempt = %s, next_at = %s, reason = %s, head = %s
+    WHERE agency = %s AND position = %s AND attempt = %s AND state = 'waiting'
+"""
+
+_PROMOTE: Final = """
+    UPDATE delivery.queue q SET head = true, next_at = %(now)s FROM (
+        SELECT DISTINCT ON (thread) position, state, head FROM delivery.queue
+        WHERE agency = %(agency)s AND thread = ANY(%(threads)s) AND state <> 'relayed' ORDER BY thread, position
+    ) AS next WHERE q.agency = %(agency)s AND q.position = next.position AND NOT next.head
+"""
+
+_NUMBER: Final = """
+    INSERT INTO delivery.partner_numbers (agency, kind, exchange, number)
+    SELECT %s, * FROM unnest(%s::text[], %s::uuid[], %s::text[])
+    ON CONFLICT (agency, kind, exchange) DO UPDATE SET number = EXCLUDED.number
+"""
+
+_CONFIRM: Final = f"""
+    WITH q AS (
+        DELETE FROM delivery.queue WHERE agency = %s AND position = %s AND state = 'relayed' RETURNING *
+    ) SELECT {_COLUMNS} FROM q {_JOINED}
+"""  # noqa: S608, of constants
+
+_SPOILT: Final = """
+    UPDATE delivery.queue SET state = 'waiting', head = true, next_at = %(now)s, reason = %(reason)s
+    WHERE agency = %(agency)s AND position = %(position)s AND state = 'relayed' RETURNING thread
+"""
+
+_DEMOTE: Final = """
+    UPDATE delivery.queue SET head = false
+    WHERE agency = %(agency)s AND thread = %(thread)s AND position <> (
+        SELECT min(position) FROM delivery.queue
+        WHERE agency = %(agency)s AND thread = %(thread)s AND state <> 'relayed'
+    ) AND head
+"""
+
+_PARTNER: Final = """
+    SELECT failures, open_until, paused, parked, cursor, trouble FROM delivery.partners WHERE agency = %s
+"""
+
+_PARTNERS: Final = "SELECT agency, failures, open_until, paused, parked, cursor, trouble FROM delivery.partners"
+
+_FARES: Final = """
+    INSERT INTO delivery.partners (agency, failures, open_until, parked) VALUES (%s, %s, %s, %s)
+    ON CONFLICT (agency) DO UPDATE SET (failures, open_until, parked) =
+        (EXCLUDED.failures, EXCLUDED.open_until, EXCLUDED.parked)
+"""
+
+_TROUBLED: Final = """
+    INSERT INTO delivery.partners (agency, trouble) VALUES (%s, %s)
+    ON CONFLICT (agency) DO UPDATE SET trouble = EXCLUDED.trouble
+"""
+
+_COME_TO: Final = """
+    INSERT INTO delivery.partners (agency, cursor) VALUES (%s, %s)
+    ON CONFLICT (agency) DO UPDATE SET cursor = EXCLUDED.cursor
+"""
+
+_PAUSE: Final = """
+    INSERT INTO delivery.partners (agency, paused) VALUES (%s, true) ON CONFLICT (agency) DO UPDATE SET paused = true
+"""
+
+_RESUME: Final = """
+    UPDATE delivery.partners SET paused = false, parked = NULL, failures = 0, open_until = NULL WHERE agency = %s
+"""
+
+_NOW: Final = """
+    UPDATE delivery.queue SET next_at = %(now)s
+    WHERE agency = %(agency)s AND head AND state = 'waiting' AND next_at > %(now)s
+"""
+
+_RETRY: Final = """
+    UPDATE delivery.queue SET state = 'waiting', next_at = %(now)s, queued_at = %(now)s
+    WHERE agency = %(agency)s AND position = ANY(%(positions)s) AND state <> 'relayed'
+"""
+
+_READERS: Final = """
+    INSERT INTO delivery.readers (agency)
+    SELECT agency FROM delivery.inboxes WHERE agency = ANY(%s) ON CONFLICT DO NOTHING
+"""
+
+_BROUGHT: Final = """
+    UPDATE delivery.readers r SET acked = greatest(r.acked, brought.until) FROM (
+        SELECT i.agency, coalesce(min(q.position) - 1, i.last_position) AS until
+        FROM delivery.inboxes i LEFT JOIN delivery.queue q USING (agency)
+        WHERE i.agency = ANY(%s) GROUP BY i.agency, i.last_position
+    ) AS brought WHERE r.agency = brought.agency AND r.acked < brought.until
+"""

@@ -1,0 +1,81 @@
+"""Watches the agreed times: when one has run out, its author gets the signed statement, and the timeline the stage."""
+
+import asyncio
+import time
+from contextlib import suppress
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from services.delivery.agreed import Broken, statement
+from services.delivery.copies import Parcel, evidence
+from services.delivery.dispatch import Dispatch
+from services.delivery.stages import Reached
+from services.kernel.time import system
+
+log = structlog.stdlib.get_logger(__name__)
+
+_LONGEST_SLEEP: Final = 1.0  # seconds
+_DRIVEN_LOOK: Final = 0.02  # seconds: a driven clock moves without a sign
+
+
+class Watch:
+    """One loop. Several workers may run one each: every time runs out once."""
+
+    def __init__(self, dispatch: Dispatch) -> None:
+        self._dispatch = dispatch
+        self._runtime = dispatch.runtime
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._watch_always(), name="delivery: watch")
+
+    async def stop(self) -> None:
+        """End."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _watch_always(self) -> None:
+        while True:
+            at: datetime | None = None
+            try:
+                while await self.look():
+                    pass
+                at = await self._dispatch.agreed.next_at()
+            except Exception as error:  # noqa: BLE001, the next round tries again
+                log.warning("agreed times are not watched", reason=repr(error))
+            await self._rest(at)
+
+    async def look(self) -> int:
+        """Say of which copies the agreed time has run out; how many."""
+        now = self._runtime.clock()
+        async with self._runtime.pool.connection() as connection:
+            broken = await self._dispatch.agreed.run_out(connection, now)
+            await self._dispatch.send(connection, [self._parcel(item, now) for item in broken])
+            await self._dispatch.stages.add(connection, [_reached(item) for item in broken])
+        if broken:
+            self._dispatch.committed()
+        for item in broken:
+            copy = item.copy
+            log.warning(item.lacks, agency=item.promise.agency, exchange=copy.exchange, sequence=copy.sequence, hop=4)
+        return len(broken)
+
+    def _parcel(self, item: Broken, now: datetime) -> Parcel:
+        via = self._dispatch.channel(item.promise.agency).via
+        return evidence(statement(item, via, now, self._runtime.bus_key), item.promise.author)
+
+    async def _rest(self, at: datetime | None) -> None:
+        end = time.monotonic() + _LONGEST_SLEEP
+        nap = _LONGEST_SLEEP if self._runtime.clock is system else _DRIVEN_LOOK
+        while (left := end - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, nap))
+            if at is not None and self._runtime.clock() >= at:
+                return
+
+
+def _reached(item: Broken) -> Reached:
+    return Reached(item.lacks, item.promise.agency, item.copy, max(1, item.attempts), item.reason)
