@@ -5,6 +5,7 @@ link-local or otherwise special one is not spoken to, and the check is made on t
 no name can change between the check and the use. Redirects are not followed, and proxies of the environment not used.
 """
 
+import errno
 import ipaddress
 import socket
 from collections.abc import Mapping
@@ -125,7 +126,8 @@ class PublicOnly(AbstractResolver):
         found = await self._inner.resolve(host, port, family)
         public = [item for item in found if is_public(item["host"])]
         if not public:
-            raise OSError(f"{host} is not a public address; if it is meant, its contract must say private: true")
+            why = f"{host} is not a public address; if it is meant, its contract must say private: true"
+            raise OSError(errno.EHOSTUNREACH, why)
         return public
 
     def require(self, host: str) -> None:

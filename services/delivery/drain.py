@@ -90,7 +90,7 @@ class Drain:
                 task.add_done_callback(lambda _: self.wake.set())
                 self._in_hand[task] = waiting
         if not self._in_hand:
-            due = (await self._queue.next_due([code])).get(code)
+            due = (await self._queue.next_due(code)).get(code)
             opens = partner.breaker.open_until
             self._next = max(due, opens) if due and opens else due
 

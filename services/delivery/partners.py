@@ -20,6 +20,7 @@ from services.delivery.collecting import Collector
 from services.delivery.dispatch import Dispatch
 from services.delivery.drain import Drain
 from services.delivery.queue import CHANNEL
+from services.delivery.stages import Reached
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -101,11 +102,20 @@ class Partners:
             await self._let_go([*self._served])
             self._locks = None
             raise
-        due = await self._dispatch.queue.next_due([*self._served])
-        now = runtime.clock()
+        due, now = await self._dispatch.queue.next_due(), runtime.clock()
         for code, at in due.items():
-            if at <= now:
+            if code in self._served and at <= now:
                 self._served[code].drain.wake.set()
+            elif code not in wanted:
+                await self._left_in_inbox(code)
+
+    async def _left_in_inbox(self, code: str) -> None:
+        """Nothing is brought to it any more: what waits lies in its inbox, and so it is delivered."""
+        async with self._dispatch.runtime.pool.connection() as connection:
+            left = await self._dispatch.queue.leave(connection, code)
+            reached = [Reached("delivered", code, item) for item in left]
+            await self._dispatch.stages.add(connection, reached)
+        self._dispatch.committed()
 
     async def _take_up(self, wanted: Mapping[str, Agency]) -> None:
         if self._locks is None or self._locks.closed:

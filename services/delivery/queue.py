@@ -100,11 +100,17 @@ class Queue:
             rows = await (await connection.execute(_DUE, (agency, now, list(without), limit))).fetchall()
         return [_waiting(agency, row) for row in rows]
 
-    async def next_due(self, agencies: Collection[str]) -> dict[str, datetime]:
-        """When the next head of each of these is due."""
+    async def next_due(self, agency: str | None = None) -> dict[str, datetime]:
+        """When the next head of each recipient, or of this one, is due."""
         async with self._pool.connection() as connection:
-            rows = await (await connection.execute(_NEXT_DUE, (list(agencies),))).fetchall()
+            rows = await (await connection.execute(_NEXT_DUE, {"agency": agency})).fetchall()
         return dict(rows)
+
+    async def leave(self, connection: Connection, agency: str) -> list[Copy]:
+        """Take everything of a recipient out of the queue; the copies among it."""
+        await lock_inbox(connection, agency)
+        rows = await (await connection.execute(_LEAVE, (agency,))).fetchall()
+        return [Copy(kind, exchange, sequence) for kind, exchange, sequence in rows if kind is not None]
 
     async def settle(
         self, connection: Connection, agency: str, results: Sequence[Result], now: datetime
@@ -260,8 +266,10 @@ _DUE: Final = f"""
 
 _NEXT_DUE: Final = """
     SELECT agency, min(next_at) FROM delivery.queue
-    WHERE agency = ANY(%s) AND head AND state = 'waiting' GROUP BY agency
+    WHERE (%(agency)s::text IS NULL OR agency = %(agency)s) AND head AND state = 'waiting' GROUP BY agency
 """
+
+_LEAVE: Final = "DELETE FROM delivery.queue WHERE agency = %s RETURNING kind, exchange::text, sequence"
 
 _DONE: Final = "DELETE FROM delivery.queue WHERE agency = %s AND position = %s AND attempt = %s AND state = 'waiting'"
 
