@@ -22,6 +22,7 @@ from contracts.canonical import canonical, timestamp
 from contracts.errors import ContractError, MalformedJson
 from services.gateway.intake import Submission, check
 from services.gateway.outcomes import ID_REUSED, Key, Outcome, Store, Waiting
+from services.gateway.pressure import Quota
 from services.kernel.service import Runtime
 from services.kernel.submitting import submission as sealed_submission
 
@@ -79,6 +80,7 @@ class Acceptance:
         runtime: Runtime,
         store: Store,
         waiting: Waiting,
+        quota: Quota,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -86,6 +88,7 @@ class Acceptance:
         self._runtime = runtime
         self._store = store
         self._waiting = waiting
+        self._quota = quota
         self._now = now
         self._in_hand = 0
         self._kafka_refused_at: float | None = None
@@ -125,10 +128,15 @@ class Acceptance:
         try:
             if not isinstance(item, dict):
                 raise MalformedJson("an event is a JSON object")
+            self._quota.require(str(item.get("source")), time.monotonic())
             settings = self._runtime.settings
-            return check(item, self._runtime.library.current(), now, settings.future_tolerance)
+            checked = check(item, self._runtime.library.current(), now, settings.future_tolerance)
         except ContractError as error:
             return of(error)
+        except ProblemError as error:
+            return error
+        self._quota.spend(checked.event.envelope.source)
+        return checked
 
     async def _known(self, fresh: Mapping[int, Submission]) -> dict[int, Answer]:
         """The answers to those of which the outcome is known, or whose id belongs to another content."""

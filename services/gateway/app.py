@@ -8,12 +8,14 @@ from aiohttp import web
 
 from connectors.http.tokens import Door, ReplayGuard
 from connectors.kafka.consume import Consumer
+from connectors.kafka.progress import Progress
 from connectors.postgres.pool import transient
 from contracts.topics import OUTCOMES
 from services.gateway.acceptance import Acceptance
 from services.gateway.beat import Beat
 from services.gateway.engines import KafkaWatch
 from services.gateway.outcomes import OutcomeHandler, Store, Waiting
+from services.gateway.pressure import Pressure, Quota, backlog
 from services.gateway.proxy import Proxy
 from services.gateway.published import ContractRoutes
 from services.gateway.routes import SubmissionRoutes
@@ -32,7 +34,10 @@ class Gateway:
         settings = runtime.settings
         store = Store(runtime.pool)
         self._waiting = Waiting(settings.postgres, store)
-        self._acceptance = Acceptance(runtime, store, self._waiting, now=runtime.clock)
+        quota = Quota(settings.capacity, settings.backlog_limit)
+        self._progress = Progress(runtime.kafka, client_id="liandong-pressure")
+        self._pressure = Pressure(quota, lambda: backlog(self._progress, runtime.library.current().topics))
+        self._acceptance = Acceptance(runtime, store, self._waiting, quota, now=runtime.clock)
         self._consumer = Consumer(
             group="gateway",
             topics=[OUTCOMES],
@@ -59,9 +64,12 @@ class Gateway:
         self._kafka.start()
         await self._consumer.start()
         self._beat.start()
+        self._pressure.start()
 
     async def stop(self) -> None:
         """Stop following. Submissions in hand go on until the server has let them finish."""
+        await self._pressure.stop()
+        await self._progress.stop()
         await self._beat.stop()
         await self._consumer.stop()
         await self._kafka.stop()

@@ -1,0 +1,157 @@
+"""Back-pressure: when the bus falls behind, who sends more than a fair share is asked to wait, and nobody else.
+
+Once a second the gateway looks how many submissions and events wait in Kafka. Above a limit, what the bus can do in a
+second is divided among those who send: who wants less than an equal part gets all of it, the others share the rest
+equally (max-min fairness). What is beyond that is answered 429 with the seconds to wait, before it costs a signature.
+Without that, a flood would make everybody's submissions wait behind it.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from connectors.http.problem import ProblemError
+from connectors.kafka.progress import Progress
+from contracts.topics import SUBMISSIONS, Topics
+
+log = structlog.stdlib.get_logger(__name__)
+
+LOOK_EVERY: Final = 1.0  # seconds
+_DELIVERY: Final = "delivery"
+_MEMORY: Final = 0.5
+"""How much of an agency's demand of the second before still counts."""
+_LONGEST_WAIT: Final = 60  # seconds
+_FORGOTTEN: Final = 0.5
+"""An agency that wants less than this in a second is not thought of any more."""
+
+
+def shares(capacity: float, demands: Mapping[str, float]) -> dict[str, float]:
+    """What each gets of a capacity: what it wants, or an equal part of what is left; pure."""
+    found: dict[str, float] = {}
+    left, waiting = capacity, len(demands)
+    for agency in sorted(demands, key=lambda code: (demands[code], code)):
+        found[agency] = min(demands[agency], left / waiting)
+        left, waiting = left - found[agency], waiting - 1
+    return found
+
+
+@dataclass(slots=True)
+class Bucket:
+    """What an agency may send now. Seconds of a monotonic clock."""
+
+    rate: float
+    left: float
+    at: float
+
+    def fill(self, now: float) -> None:
+        """At most a second's worth is saved up; one event is always possible in the end."""
+        self.left = min(max(self.rate * LOOK_EVERY, 1.0), self.left + (now - self.at) * self.rate)
+        self.at = now
+
+    def wait(self) -> float:
+        """Seconds until something is left again."""
+        return 0.0 if self.left > 0 else (1 - self.left) / self.rate if self.rate else _LONGEST_WAIT
+
+
+class Quota:
+    """Decides who may go on; no I/O. Safe within one loop."""
+
+    def __init__(self, capacity: float, limit: int) -> None:
+        """`capacity`: events a second that the bus can do; `limit`: how many may wait before it is behind."""
+        self._capacity = capacity
+        self._limit = limit
+        self._wanted: dict[str, float] = {}
+        self._demand: dict[str, float] = {}
+        self._buckets: dict[str, Bucket] | None = None
+
+    @property
+    def pressed(self) -> bool:
+        """Whether the bus is behind."""
+        return self._buckets is not None
+
+    def look(self, backlog: int, now: float) -> None:
+        """Take in how many records wait, once every `LOOK_EVERY` seconds."""
+        agencies = {*self._wanted, *self._demand}
+        demand = {code: self._demand.get(code, 0) * _MEMORY + self._wanted.get(code, 0) for code in agencies}
+        self._demand = {code: wanted for code, wanted in demand.items() if wanted >= _FORGOTTEN}
+        self._wanted = {}
+        # It ends later than it began, so that it does not flicker.
+        if backlog > self._limit or (self.pressed and backlog > self._limit // 2):
+            before = self._buckets or {}
+            fair = shares(self._capacity, self._demand)
+            self._buckets = {code: _renewed(before.get(code), rate, now) for code, rate in fair.items()}
+        else:
+            self._buckets = None
+
+    def require(self, agency: str, now: float) -> None:
+        """Before anything is checked. Raises ProblemError `overloaded` for who has sent its share."""
+        bucket = self._buckets.get(agency) if self._buckets is not None else None
+        if bucket is None:
+            return
+        bucket.fill(now)
+        if bucket.left <= 0:
+            self._want(agency)
+            wait = min(_LONGEST_WAIT, max(1, math.ceil(bucket.wait())))
+            detail = f"the bus is behind and {agency} has sent its share; send the same again in {wait} s"
+            raise ProblemError("overloaded", detail, headers={"Retry-After": str(wait)})
+
+    def spend(self, agency: str) -> None:
+        """What was shown to be the agency's counts against its share: nobody else can use it up."""
+        self._want(agency)
+        if self._buckets is not None and agency in self._buckets:
+            self._buckets[agency].left -= 1
+
+    def _want(self, agency: str) -> None:
+        self._wanted[agency] = self._wanted.get(agency, 0) + 1
+
+
+class Pressure:
+    """Keeps a quota up to what waits in Kafka. While Kafka does not answer, what was known last counts."""
+
+    def __init__(self, quota: Quota, backlog: Callable[[], Awaitable[int]]) -> None:
+        self.quota = quota
+        self._backlog = backlog
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._task = asyncio.create_task(self._look_always(), name="gateway: pressure")
+
+    async def stop(self) -> None:
+        """End."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _look_always(self) -> None:
+        while True:
+            try:
+                backlog, before = await self._backlog(), self.quota.pressed
+                self.quota.look(backlog, time.monotonic())
+                if self.quota.pressed != before:
+                    log.warning("the bus is behind" if self.quota.pressed else "the bus has caught up", backlog=backlog)
+            except Exception as error:  # noqa: BLE001, the next look tries again
+                log.warning("pressure is not measured", reason=repr(error))
+            await asyncio.sleep(LOOK_EVERY)
+
+
+async def backlog(progress: Progress, topics: Topics) -> int:
+    """How many submissions wait for their registrar, or events for delivery: the greater. Raises KafkaUnavailable."""
+    groups = {name: [f"{SUBMISSIONS}.{name}"] for name in topics.kinds.registrars}
+    behind = await progress.behind({**groups, _DELIVERY: topics.events()})
+    return max(behind.pop(_DELIVERY), sum(behind.values()))
+
+
+def _renewed(bucket: Bucket | None, rate: float, now: float) -> Bucket:
+    if bucket is None:
+        return Bucket(rate, rate, now)
+    bucket.fill(now)
+    bucket.rate = rate
+    return bucket

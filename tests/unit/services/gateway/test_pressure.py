@@ -1,0 +1,86 @@
+"""Who is asked to wait when the bus is behind: who sends more than a fair share, and nobody else."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.http.problem import ProblemError
+from services.gateway.pressure import Quota, shares
+
+DEMANDS = st.dictionaries(st.from_regex("[a-h]", fullmatch=True), st.floats(0.01, 10_000), min_size=1)
+
+
+@given(capacity=st.floats(1, 1000), demands=DEMANDS)
+def test_shares_are_fair(capacity: float, demands: dict[str, float]) -> None:
+    found = shares(capacity, demands)
+    assert sum(found.values()) <= capacity * 1.000001
+    equal = capacity / len(demands)
+    for agency, wanted in demands.items():
+        assert found[agency] <= wanted
+        # Nobody gets less than an equal part, unless it wants less.
+        assert found[agency] >= min(wanted, equal) * 0.999999
+    if sum(demands.values()) >= capacity:
+        assert sum(found.values()) == pytest.approx(capacity)
+
+
+def send(quota: Quota, agency: str, count: int, now: float) -> int:
+    """How many of these are let through."""
+    through = 0
+    for _ in range(count):
+        try:
+            quota.require(agency, now)
+        except ProblemError:
+            continue
+        quota.spend(agency)
+        through += 1
+    return through
+
+
+def test_who_has_to_wait_is_told_for_how_long() -> None:
+    quota = Quota(10, limit=1)
+    send(quota, "flood", 1000, 0.0)
+    quota.look(100, 1.0)
+    send(quota, "flood", 1000, 1.0)
+    with pytest.raises(ProblemError) as caught:
+        quota.require("flood", 1.0)
+    assert caught.value.code == "overloaded"
+    assert 1 <= int(caught.value.headers["Retry-After"]) <= 60
+
+
+def test_a_bus_that_keeps_up_asks_nobody() -> None:
+    quota = Quota(100, limit=500)
+    for second in range(10):
+        assert send(quota, "flood", 5000, float(second)) == 5000
+        quota.look(400, float(second))
+
+
+def test_a_flood_is_cut_to_its_share_and_others_are_not() -> None:
+    quota, let_through = Quota(100, limit=500), {"flood": 0, "quiet": 0}
+    for second in range(30):
+        let_through["flood"] += send(quota, "flood", 1000, float(second))
+        let_through["quiet"] += send(quota, "quiet", 20, float(second))
+        quota.look(10_000, second + 0.9)
+    assert let_through["quiet"] == 600
+    # The first second is not known to be too much; after it, what the other leaves.
+    assert let_through["flood"] <= 1000 + 30 * 90
+
+
+def test_it_ends_when_the_bus_has_caught_up() -> None:
+    quota = Quota(100, limit=500)
+    send(quota, "flood", 1000, 0.0)
+    quota.look(501, 1.0)
+    assert quota.pressed
+    quota.look(300, 2.0)
+    assert quota.pressed
+    quota.look(200, 3.0)
+    assert not quota.pressed
+    assert send(quota, "flood", 1000, 3.0) == 1000
+
+
+def test_nobody_is_remembered_for_ever() -> None:
+    quota = Quota(100, limit=500)
+    send(quota, "once", 1, 0.0)
+    for second in range(10):
+        quota.look(0, float(second))
+    quota.look(1000, 11.0)
+    assert send(quota, "once", 50, 11.0) == 50
