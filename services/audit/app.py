@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -17,6 +16,7 @@ from services.audit.ledger import Ledger
 from services.audit.reader import Reader
 from services.audit.routes import AuditRoutes
 from services.audit.writer import Writer
+from services.kernel.background import Background
 from services.kernel.follower import Follower
 from services.kernel.schema import schema
 from services.kernel.service import Runtime
@@ -41,7 +41,7 @@ class Audit:
         door = Door(runtime.library, settings.bus, ReplayGuard(runtime.pool, "audit"), settings.token_lifetime)
         self._ledger = Ledger(runtime.pool)
         self._library = runtime.library
-        self._counting: asyncio.Task[None] | None = None
+        self._counting = Background("audit: figures", self._count_always)
         self._trouble: str | None = None
         self._figures = FigureRoutes(self._ledger, door, runtime.library, settings.bus, runtime.clock)
         self._routes = AuditRoutes(Reader(runtime.pool), door, runtime.library, settings.bus, runtime.clock)
@@ -50,14 +50,11 @@ class Audit:
         """Begin to write down; returns when the group is joined."""
         await self._follower.start()
         await self._consumer.start()
-        self._counting = asyncio.create_task(self._count_always(), name="audit: figures")
+        self._counting.start()
 
     async def stop(self) -> None:
         """Finish the batch in hand. What is not counted yet has its mark."""
-        if self._counting is not None:
-            self._counting.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._counting
+        await self._counting.stop()
         await self._consumer.stop()
         await self._follower.stop()
 

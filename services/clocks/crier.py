@@ -7,7 +7,6 @@ an outage it says everything that it missed, once, in order.
 import asyncio
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -19,6 +18,7 @@ from connectors.postgres.pool import Connection
 from services.clocks.keeper import Keeper
 from services.clocks.watermark import Watermark
 from services.clocks.words import Word
+from services.kernel.background import Background
 from services.kernel.outbox import Outbox
 from services.kernel.service import Runtime
 from services.kernel.store import ExchangeKey
@@ -45,7 +45,7 @@ class Crier:
         self._watermark = watermark
         self._outbox = Outbox("clocks", runtime.pool, runtime.producer)
         self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background("clocks: crier", self._cry_always)
         self._next: datetime | None = None
         self._pause = _SHORTEST_PAUSE
         self.trouble: str | None = None
@@ -53,14 +53,11 @@ class Crier:
 
     def start(self) -> None:
         """Begin, with what an earlier run has left to say."""
-        self._task = asyncio.create_task(self._cry_always(), name="clocks: crier")
+        self._background.start()
 
     async def stop(self) -> None:
         """End; what is in the outbox stays for the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._background.stop()
 
     async def _cry_always(self) -> None:
         while True:

@@ -1,13 +1,13 @@
 """Counts running clocks again when what they are counted by has changed, as when a calendar was announced."""
 
 import asyncio
-from contextlib import suppress
 from typing import Final
 
 import structlog
 
 from services.clocks.keeper import Keeper
 from services.clocks.words import Law
+from services.kernel.background import Background
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -19,19 +19,16 @@ class Recounting:
 
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background("clocks: recounting", self._recount_always)
         self.trouble: str | None = None
 
     def start(self) -> None:
         """Begin, with what changed while nobody looked."""
-        self._task = asyncio.create_task(self._recount_always(), name="clocks: recounting")
+        self._background.start()
 
     async def stop(self) -> None:
         """End; what is not counted again yet is, after the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._background.stop()
 
     async def _recount_always(self) -> None:
         counted: Law | None = None

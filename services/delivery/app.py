@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -21,6 +20,7 @@ from services.delivery.queue import Queue
 from services.delivery.routes import InboxRoutes
 from services.delivery.stages import Stages
 from services.delivery.watch import Watch
+from services.kernel.background import Background
 from services.kernel.follower import Follower
 from services.kernel.schema import schema
 from services.kernel.service import Runtime
@@ -50,7 +50,7 @@ class Delivery:
         door = Door(runtime.library, settings.bus, ReplayGuard(runtime.pool, "delivery"), settings.token_lifetime)
         self._inbox_routes = InboxRoutes(self._dispatch, self._bell, door)
         self._desk_routes = DeskRoutes(self._dispatch, door)
-        self._purging: asyncio.Task[None] | None = None
+        self._purging = Background("delivery: purge", self._purge_now_and_then)
 
     async def start(self) -> None:
         """Begin to deliver; returns when the group is joined."""
@@ -58,7 +58,7 @@ class Delivery:
         self._stages.start()
         self._partners.start()
         self._watch.start()
-        self._purging = asyncio.create_task(self._purge_now_and_then(), name="delivery: purge")
+        self._purging.start()
         await self._follower.start()
         await self._consumer.start()
 
@@ -66,10 +66,7 @@ class Delivery:
         """Finish the batch in hand and say what was delivered."""
         await self._consumer.stop()
         await self._follower.stop()
-        if self._purging is not None:
-            self._purging.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._purging
+        await self._purging.stop()
         await self._watch.stop()
         await self._partners.stop()
         await self._stages.stop()

@@ -23,6 +23,7 @@ from services.delivery.drain import arrived
 from services.delivery.inboxes import Cursor, CursorUnknown
 from services.delivery.queue import Partner, Waiting
 from services.delivery.stages import Reached
+from services.kernel.background import Background
 from services.kernel.outbox import Outbox
 from services.kernel.submitting import submission
 
@@ -47,18 +48,15 @@ class Collector:
         self._runtime = dispatch.runtime
         self._outbox = Outbox("delivery", self._runtime.pool, self._runtime.producer)
         self._owner = f"from {agency.code}"
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background(f"delivery: from {agency.code}", self._collect_always)
 
     def start(self) -> None:
         """Begin, with what an earlier run has not sent on."""
-        self._task = asyncio.create_task(self._collect_always(), name=f"delivery: from {self._agency.code}")
+        self._background.start()
 
     async def stop(self) -> None:
         """End; what is in the outbox stays for the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._background.stop()
 
     async def _collect_always(self) -> None:
         setback = _SETBACK

@@ -14,6 +14,7 @@ from connectors.postgres.pool import Connection
 from contracts.deliveries import Stage, StageReached
 from contracts.topics import DELIVERIES
 from services.delivery.copies import Copy
+from services.kernel.background import Background
 from services.kernel.outbox import Outbox
 from services.kernel.service import Runtime
 from services.kernel.stages import add_stages
@@ -46,18 +47,15 @@ class Stages:
         self._bus = runtime.settings.bus
         self._clock = clock
         self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background("delivery: stages", self._publish_always)
 
     def start(self) -> None:
         """Begin to publish, also what a worker that died has left."""
-        self._task = asyncio.create_task(self._publish_always(), name="delivery: stages")
+        self._background.start()
 
     async def stop(self) -> None:
         """End that, after one last round; what Kafka does not take now stays for the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._background.stop()
         try:
             async with asyncio.timeout(_LAST_SWEEP):
                 await self._outbox.sweep(OWNER)

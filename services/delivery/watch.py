@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -12,6 +11,7 @@ from services.delivery.agreed import Broken, statement
 from services.delivery.copies import Parcel, evidence
 from services.delivery.dispatch import Dispatch
 from services.delivery.stages import Reached
+from services.kernel.background import Background
 from services.kernel.time import system
 
 log = structlog.stdlib.get_logger(__name__)
@@ -26,18 +26,15 @@ class Watch:
     def __init__(self, dispatch: Dispatch) -> None:
         self._dispatch = dispatch
         self._runtime = dispatch.runtime
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background("delivery: watch", self._watch_always)
 
     def start(self) -> None:
         """Begin."""
-        self._task = asyncio.create_task(self._watch_always(), name="delivery: watch")
+        self._background.start()
 
     async def stop(self) -> None:
         """End."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._background.stop()
 
     async def _watch_always(self) -> None:
         while True:

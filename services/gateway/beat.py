@@ -6,7 +6,6 @@ Gaps are noticed in real time and told in legal time, which stands still where i
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -15,6 +14,7 @@ import structlog
 from connectors.kafka.producer import Message
 from contracts.outages import Outage
 from contracts.topics import OUTAGES
+from services.kernel.background import Background
 from services.kernel.outbox import Outbox
 from services.kernel.service import Runtime
 
@@ -33,18 +33,15 @@ class Beat:
         self._runtime = runtime
         self._able = able
         self._outbox = Outbox("gateway", runtime.pool, runtime.producer)
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background("gateway: beat", self._beat_always)
 
     def start(self) -> None:
         """Begin; the first beat finds the gap that the last run left."""
-        self._task = asyncio.create_task(self._beat_always(), name="gateway: beat")
+        self._background.start()
 
     async def stop(self) -> None:
         """End."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._background.stop()
 
     async def _beat_always(self) -> None:
         while True:

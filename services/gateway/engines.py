@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -10,6 +9,7 @@ import structlog
 from connectors.kafka.group import FAULTS, Probe
 from connectors.kafka.settings import KafkaSettings
 from contracts.topics import Topics
+from services.kernel.background import Background
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -23,7 +23,7 @@ class KafkaWatch:
     def __init__(self, settings: KafkaSettings, topics: Callable[[], Topics]) -> None:
         self._probe = Probe(settings, timeout=_PATIENCE)
         self._topics = topics
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background("gateway: kafka watch", self._look_always)
         self._trouble: str | None = None
 
     @property
@@ -33,14 +33,11 @@ class KafkaWatch:
 
     def start(self) -> None:
         """Begin to look."""
-        self._task = asyncio.create_task(self._look_always(), name="gateway: kafka watch")
+        self._background.start()
 
     async def stop(self) -> None:
         """End that."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._background.stop()
 
     async def _look_always(self) -> None:
         while True:

@@ -10,7 +10,6 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +18,7 @@ import structlog
 from connectors.http.problem import ProblemError
 from connectors.kafka.progress import Progress
 from contracts.topics import SUBMISSIONS, Topics
+from services.kernel.background import Background
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -117,18 +117,15 @@ class Pressure:
     def __init__(self, quota: Quota, backlog: Callable[[], Awaitable[int]]) -> None:
         self.quota = quota
         self._backlog = backlog
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background("gateway: pressure", self._look_always)
 
     def start(self) -> None:
         """Begin to look."""
-        self._task = asyncio.create_task(self._look_always(), name="gateway: pressure")
+        self._background.start()
 
     async def stop(self) -> None:
         """End."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._background.stop()
 
     async def _look_always(self) -> None:
         while True:

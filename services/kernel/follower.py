@@ -6,7 +6,6 @@ gap: the follower says so, stops that exchange and recovers it from the store, a
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +18,7 @@ from connectors.postgres.pool import Connection, transient
 from contracts.errors import ContractError
 from contracts.records import Record
 from contracts.topics import EVENTS
+from services.kernel.background import Background
 from services.kernel.service import Runtime
 from services.kernel.store import ExchangeKey, Store
 
@@ -76,7 +76,7 @@ class Follower:
         self._topics = tuple(topics)
         self._hop = hop
         self._recover_every = recover_every
-        self._recovery: asyncio.Task[None] | None = None
+        self._recovery = Background(f"{service}: recovery", self._recover_now_and_then)
 
     def consumer(self) -> Consumer:
         """The consumer that feeds this follower."""
@@ -90,14 +90,11 @@ class Follower:
 
     async def start(self) -> None:
         """Begin to look after stopped exchanges."""
-        self._recovery = asyncio.create_task(self._recover_now_and_then())
+        self._recovery.start()
 
     async def stop(self) -> None:
         """End that."""
-        if self._recovery is not None:
-            self._recovery.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._recovery
+        await self._recovery.stop()
 
     def assigned(self, partitions: frozenset[Partition]) -> None:
         """Nothing is remembered between batches: the positions are in the database."""

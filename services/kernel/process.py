@@ -45,8 +45,10 @@ async def run_services(names: Sequence[str], settings: Settings, kafka: KafkaSet
         loop.add_signal_handler(number, stopping.set)
     async with AsyncExitStack() as stack:
         runtime = await _runtime(stack, names, settings, kafka)
-        for name in names:
-            await _start(stack, name, runtime, stopping)
+        # Side by side: to join a group is mostly waiting.
+        starting = [_start(stack, service, stopping) for service in await _served(stack, names, runtime)]
+        for failed in filter(None, await asyncio.gather(*starting, return_exceptions=True)):
+            raise failed
         # What lives as long as the process is not looked at again, and the rest less often: with the default, half of
         # a busy service's time goes into looking for cycles among a batch's short-lived documents.
         gc.collect()
@@ -78,12 +80,19 @@ def _clock(settings: Settings) -> Clock:
     return clock
 
 
-async def _start(stack: AsyncExitStack, name: str, runtime: Runtime, stopping: asyncio.Event) -> None:
-    service: Service = importlib.import_module(f"services.{name}.app").build(runtime)
-    # The server comes up first, so that /healthz answers while Kafka or PostgreSQL is still away.
-    server = Server(name, service.routes(), service.troubles)
-    await server.start(runtime.settings.listen, runtime.settings.port(name))
-    stack.push_async_callback(server.stop)
+async def _served(stack: AsyncExitStack, names: Sequence[str], runtime: Runtime) -> list[Service]:
+    """The services, each behind its server, so that /healthz answers while Kafka or PostgreSQL is still away."""
+    found: list[Service] = []
+    for name in names:
+        service: Service = importlib.import_module(f"services.{name}.app").build(runtime)
+        server = Server(name, service.routes(), service.troubles)
+        await server.start(runtime.settings.listen, runtime.settings.port(name))
+        stack.push_async_callback(server.stop)
+        found.append(service)
+    return found
+
+
+async def _start(stack: AsyncExitStack, service: Service, stopping: asyncio.Event) -> None:
     starting = asyncio.ensure_future(service.start())
     waiting = asyncio.ensure_future(stopping.wait())
     await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
