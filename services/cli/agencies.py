@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from contracts.agencies import Agency, KeyEntry
+from contracts.agencies import Agency, Channel, KeyEntry
 from contracts.errors import UnusableContract
 from contracts.files import files, read
 from contracts.signatures import SigningKey, load_private, new_key
@@ -27,6 +27,14 @@ def new_agency(
     save_key(keys, key)
     _write(contracts, agency.model_copy(update={"keys": (*agency.keys, entry)}))
     return key
+
+
+def set_channel(code: str, contracts: Path, channel: Channel) -> None:
+    """Write into the overlay how copies reach an agency from now on. Raises UnusableContract."""
+    agency = _known(code, contracts)
+    if agency is None:
+        raise UnusableContract(f"{code} is not among the agencies that Liandong knows")
+    _write(contracts, agency.model_copy(update={"channel": channel}))
 
 
 def agency_key(code: str, keys: Path) -> SigningKey:
@@ -66,7 +74,9 @@ def _unknown(code: str, name: str | None, home: str | None) -> Agency:
 def _write(contracts: Path, agency: Agency) -> None:
     folder = contracts / "agencies"
     folder.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump(agency.model_dump(mode="json", exclude_none=True), allow_unicode=True, sort_keys=False)
+    text = yaml.safe_dump(
+        agency.model_dump(mode="json", exclude_none=True, exclude_defaults=True), allow_unicode=True, sort_keys=False
+    )
     scratch = folder / f".{agency.code}.tmp"
     scratch.write_text(text, encoding="utf-8")
     scratch.replace(folder / f"{agency.code}.yaml")
