@@ -233,5 +233,7 @@ def _say(answer: Answer) -> None:
             )
         case Outcome(key=key, name=name):
             log.info("repeated", event_id=key[1], agency=key[0], outcome=name, hop=1)
+        case ProblemError(code="overloaded"):
+            pass  # a flood must not become a flood in the log
         case ProblemError():
             log.info("refused", code=answer.code, reason=answer.detail, hop=1)

@@ -34,7 +34,7 @@ class Gateway:
         settings = runtime.settings
         store = Store(runtime.pool)
         self._waiting = Waiting(settings.postgres, store)
-        quota = Quota(settings.capacity, settings.backlog_limit)
+        quota = Quota(settings.backlog_limit)
         self._progress = Progress(runtime.kafka, client_id="liandong-pressure")
         self._pressure = Pressure(quota, lambda: backlog(self._progress, runtime.library.current().topics))
         self._acceptance = Acceptance(runtime, store, self._waiting, quota, now=runtime.clock)

@@ -1,9 +1,10 @@
 """Back-pressure: when the bus falls behind, who sends more than a fair share is asked to wait, and nobody else.
 
-Once a second the gateway looks how many submissions and events wait in Kafka. Above a limit, what the bus can do in a
-second is divided among those who send: who wants less than an equal part gets all of it, the others share the rest
-equally (max-min fairness). What is beyond that is answered 429 with the seconds to wait, before it costs a signature.
-Without that, a flood would make everybody's submissions wait behind it.
+Once a second the gateway looks how many submissions and events wait in Kafka. Above a limit, what may come in a second
+is divided among those who send: who wants less than an equal part gets all of it, the others share the rest equally
+(max-min fairness). How much that is, it finds by trying: less while more and more waits, a little more when less does.
+What is beyond is answered 429 with the seconds to wait, before it costs a signature. Without that, a flood would make
+everybody's submissions wait behind it.
 """
 
 import asyncio
@@ -27,6 +28,9 @@ _DELIVERY: Final = "delivery"
 _MEMORY: Final = 0.5
 """How much of an agency's demand of the second before still counts."""
 _LONGEST_WAIT: Final = 60  # seconds
+_FIRST_CUT, _CUT, _RAISE = 0.7, 0.8, 1.05
+_LEAST: Final = 10.0
+"""Submissions a second that always may come."""
 _FORGOTTEN: Final = 0.5
 """An agency that wants less than this in a second is not thought of any more."""
 
@@ -62,10 +66,12 @@ class Bucket:
 class Quota:
     """Decides who may go on; no I/O. Safe within one loop."""
 
-    def __init__(self, capacity: float, limit: int) -> None:
-        """`capacity`: events a second that the bus can do; `limit`: how many may wait before it is behind."""
-        self._capacity = capacity
+    def __init__(self, limit: int) -> None:
+        """`limit`: how many may wait before the bus is behind."""
         self._limit = limit
+        self._backlog = 0
+        self._capacity = 0.0
+        self._through = 0
         self._wanted: dict[str, float] = {}
         self._demand: dict[str, float] = {}
         self._buckets: dict[str, Bucket] | None = None
@@ -80,14 +86,20 @@ class Quota:
         agencies = {*self._wanted, *self._demand}
         demand = {code: self._demand.get(code, 0) * _MEMORY + self._wanted.get(code, 0) for code in agencies}
         self._demand = {code: wanted for code, wanted in demand.items() if wanted >= _FORGOTTEN}
-        self._wanted = {}
         # It ends later than it began, so that it does not flicker.
         if backlog > self._limit or (self.pressed and backlog > self._limit // 2):
-            before = self._buckets or {}
-            fair = shares(self._capacity, self._demand)
+            self._capacity = self._possible(backlog)
+            before, fair = self._buckets or {}, shares(self._capacity, self._demand)
             self._buckets = {code: _renewed(before.get(code), rate, now) for code, rate in fair.items()}
         else:
             self._buckets = None
+        self._wanted, self._through, self._backlog = {}, 0, backlog
+
+    def _possible(self, backlog: int) -> float:
+        """How many submissions may come in a second."""
+        if not self.pressed:
+            return max(_LEAST, self._through * _FIRST_CUT)
+        return max(_LEAST, self._capacity * (_CUT if backlog > self._backlog else _RAISE))
 
     def require(self, agency: str, now: float) -> None:
         """Before anything is checked. Raises ProblemError `overloaded` for who has sent its share."""
@@ -104,6 +116,7 @@ class Quota:
     def spend(self, agency: str) -> None:
         """What was shown to be the agency's counts against its share: nobody else can use it up."""
         self._want(agency)
+        self._through += 1
         if self._buckets is not None and agency in self._buckets:
             self._buckets[agency].left -= 1
 

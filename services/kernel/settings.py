@@ -14,8 +14,7 @@ class Settings(BaseSettings):
     postgres: a connection URL. listen: the address that servers bind to. Sizes in bytes.
     calendar: a file of calendars beside the packaged ones. clock_grace: how long after a due instant the bus waits for
     what is on its way; clock_tolerance: what it says later than that, it marks as late.
-    capacity: submissions a second that the bus can do; backlog_limit: how many may wait before those who send more than
-    their share of it are asked to wait.
+    backlog_limit: how many submissions may wait before those who send more than their share are asked to.
     legal_time: the file that drives legal time; without it, legal time is real time.
     """
 
@@ -41,8 +40,7 @@ class Settings(BaseSettings):
     audit_url: str = "http://127.0.0.1:8702"
     max_body: int = Field(default=1024 * 1024, ge=1024)
     max_batch: int = Field(default=500, ge=1)
-    capacity: float = Field(default=300.0, gt=0)
-    backlog_limit: int = Field(default=2000, ge=1)
+    backlog_limit: int = Field(default=1000, ge=1)
     future_tolerance: timedelta = timedelta(minutes=5)
     token_lifetime: timedelta = timedelta(minutes=5)
     inbox_retention: timedelta = timedelta(days=90)

@@ -37,7 +37,7 @@ def send(quota: Quota, agency: str, count: int, now: float) -> int:
 
 
 def test_who_has_to_wait_is_told_for_how_long() -> None:
-    quota = Quota(10, limit=1)
+    quota = Quota(limit=1)
     send(quota, "flood", 1000, 0.0)
     quota.look(100, 1.0)
     send(quota, "flood", 1000, 1.0)
@@ -48,25 +48,29 @@ def test_who_has_to_wait_is_told_for_how_long() -> None:
 
 
 def test_a_bus_that_keeps_up_asks_nobody() -> None:
-    quota = Quota(100, limit=500)
+    quota = Quota(limit=500)
     for second in range(10):
         assert send(quota, "flood", 5000, float(second)) == 5000
         quota.look(400, float(second))
 
 
-def test_a_flood_is_cut_to_its_share_and_others_are_not() -> None:
-    quota, let_through = Quota(100, limit=500), {"flood": 0, "quiet": 0}
-    for second in range(30):
-        let_through["flood"] += send(quota, "flood", 1000, float(second))
-        let_through["quiet"] += send(quota, "quiet", 20, float(second))
-        quota.look(10_000, second + 0.9)
-    assert let_through["quiet"] == 600
-    # The first second is not known to be too much; after it, what the other leaves.
-    assert let_through["flood"] <= 1000 + 30 * 90
+def test_a_flood_is_cut_to_what_the_bus_can_do_and_others_are_not() -> None:
+    quota, rate, backlog = Quota(limit=500), 100, 0
+    through: dict[str, list[int]] = {"flood": [], "quiet": []}
+    for second in range(60):
+        for agency, wanted in (("flood", 1000), ("quiet", 20)):
+            # Within a second they come by turns.
+            through[agency].append(sum(send(quota, agency, wanted // 10, second + tenth / 10) for tenth in range(10)))
+        backlog = max(0, backlog + through["flood"][-1] + through["quiet"][-1] - rate)
+        quota.look(backlog, second + 0.99)
+    assert sum(through["quiet"]) == 60 * 20
+    # Once it is known, no more than the bus does, and not much less.
+    settled = through["flood"][20:]
+    assert 0.5 * rate * len(settled) <= sum(settled) <= 1.1 * rate * len(settled)
 
 
 def test_it_ends_when_the_bus_has_caught_up() -> None:
-    quota = Quota(100, limit=500)
+    quota = Quota(limit=500)
     send(quota, "flood", 1000, 0.0)
     quota.look(501, 1.0)
     assert quota.pressed
@@ -78,7 +82,7 @@ def test_it_ends_when_the_bus_has_caught_up() -> None:
 
 
 def test_nobody_is_remembered_for_ever() -> None:
-    quota = Quota(100, limit=500)
+    quota = Quota(limit=500)
     send(quota, "once", 1, 0.0)
     for second in range(10):
         quota.look(0, float(second))
