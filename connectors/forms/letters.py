@@ -36,7 +36,7 @@ OPENED: Final = "签收"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change of the partner's own, as its feed offers it. `business`: its name of our kind, where it has several."""
+    """One change of the partner's own, as its feed offers it. `business`: its name of our kind, if it has several."""
 
     id: int
     number: str

@@ -32,6 +32,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 from pydantic import Field, JsonValue
 
@@ -333,8 +334,7 @@ def _matter(form: Mapping[str, JsonValue]) -> tuple[str, str, str] | None:
 
 
 def _repeats(agency: str, number: str) -> Link:
-    link = {"relation": Relation.REPEATS, "kind": KIND, "exchange": exchange_of(agency, number)}
-    return Link.model_validate(link)
+    return Link(relation=Relation.REPEATS, kind=KIND, exchange=UUID(exchange_of(agency, number)))
 
 
 def _unit(form: Mapping[str, JsonValue], options: Options) -> Document:

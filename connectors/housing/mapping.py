@@ -350,13 +350,13 @@ _NOTICES: Final = (
     Form("办结", notice.Closed, _REASON),
 )
 
-_THEIRS: Final[Mapping[str, Mapping[str, Form]]] = {
+THEIRS: Final[Mapping[str, Mapping[str, Form]]] = {
     ANNOTATION: by_action([*_REGISTRY_STATES, *_EXTENSIONS]),
     NOTICE: by_action([*_NOTICES, *_EXTENSIONS]),
 }
 """What they state, by kind and by their action."""
 
-_OURS: Final[Mapping[str, Mapping[JsonValue, Form]]] = {
+OURS: Final[Mapping[str, Mapping[JsonValue, Form]]] = {
     ANNOTATION: by_type([*_REGISTRY_GETS, *_EXTENSIONS]),
     NOTICE: by_type([*_NOTICES, *_EXTENSIONS]),
 }
@@ -369,7 +369,7 @@ def arrival(agency: str, change: Change) -> Stated | Confirmed:
     if confirmed is not None:
         return confirmed
     kind = next((kind for kind, name in BUSINESS.items() if name == change.business), "")
-    form = _THEIRS.get(kind, {}).get(change.action)
+    form = THEIRS.get(kind, {}).get(change.action)
     if form is None:
         raise Unreadable(f"change {change.id}: no business or no action that was agreed")
     try:
@@ -392,4 +392,4 @@ def losses(event: Mapping[str, JsonValue]) -> tuple[Loss, ...]:
 
 
 def _form(event: Mapping[str, JsonValue]) -> Form | None:
-    return _OURS.get(str(event["kind"]), {}).get(event["type"])
+    return OURS.get(str(event["kind"]), {}).get(event["type"])
