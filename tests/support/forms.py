@@ -16,7 +16,7 @@ from connectors.channel import Confirmed, FileMissing, FileSpoilt, Opening, Parc
 from connectors.forms.letters import Change, change_of
 from connectors.forms.table import Form, leaves
 from contracts.agencies import Channel
-from contracts.canonical import canonical, instant
+from contracts.canonical import Document, canonical, instant
 from contracts.codec import dump
 from services.kernel.exchange import Registration, Rejection, State
 from tests.support.factory import BUS, TIME, key, world
@@ -60,16 +60,15 @@ def opening(agency: str, via: str, url: str, files: Shelf | None = None, **optio
 def parcel(play: Play, sequence: int, recipient: str, reference: str | None = None) -> Parcel:
     """Our copy of an event, as delivery hands it over."""
     record = play.record(sequence)
-    item = {"kind": "event", "event": record.seen_by(recipient, play.standing)}
-    if item["event"].get("stub"):
-        item = {"kind": "stub", "stub": item["event"]}
+    seen = record.seen_by(recipient, play.standing)
+    item: Document = {"kind": "stub", "stub": seen} if seen.get("stub") else {"kind": "event", "event": seen}
     id_ = f"{record.kind}.{record.exchange}.{sequence}"
     return Parcel(id_, recipient, item, canonical(item), record.kind, record.exchange, sequence, reference)
 
 
 def rejection(recipient: str, reference: str | None, **members: Any) -> Parcel:
     """A rejection of what the recipient stated."""
-    item = {"kind": "rejection", "rejection": {"outcome": "rejection", "source": recipient, **members}}
+    item: Document = {"kind": "rejection", "rejection": {"outcome": "rejection", "source": recipient, **members}}
     return Parcel("rejection.1", recipient, item, canonical(item), reference=reference)
 
 
@@ -90,7 +89,13 @@ def state(play: Play, source: str, stated: Stated | Confirmed) -> Registration[S
 
 def change(action: str, form: Mapping[str, Any], id_: int = 1, number: str = "SYN-0001", **members: Any) -> Change:
     """A change of a partner's."""
-    document = {"changeNo": id_, "number": number, "action": action, "at": "2026-11-05 10:00:00", "form": {**form}}
+    document: Document = {
+        "changeNo": id_,
+        "number": number,
+        "action": action,
+        "at": "2026-11-05 10:00:00",
+        "form": {**form},
+    }
     return change_of({**document, **members})
 
 

@@ -36,7 +36,8 @@ def _whole(fact: type[Fact], data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _model(model: type[BaseModel], members: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
-    needed, may_be = {}, {}
+    needed: dict[str, st.SearchStrategy[Any]] = {}
+    may_be: dict[str, st.SearchStrategy[Any]] = {}
     for name, member in model.model_fields.items():
         found = members[name] if name in members else _value(member.annotation, member.metadata)
         (needed if member.is_required() or name in members else may_be)[name] = found
@@ -76,7 +77,7 @@ def _text(rules: list[Any]) -> st.SearchStrategy[str]:
         return plain
     if re.fullmatch(pattern, "闵行 a〔1〕"):
         return plain
-    exact = st.from_regex(re.compile(pattern, re.ASCII), fullmatch=True)
+    exact = st.from_regex(re.compile(str(pattern), re.ASCII), fullmatch=True)
     longest = _rule(rules, "max_length")
     return exact.filter(lambda text: least <= len(text) <= longest) if longest else exact
 

@@ -4,6 +4,7 @@ import pytest
 
 from connectors.forms.table import LOCAL, Cell, Form, Rows, Terms, Unreadable, fill, leaves, local, moment, read
 from connectors.identity import event_of, exchange_of
+from contracts.canonical import Document
 from contracts.codec import copy_for
 from events import workorder
 from events.fields import FieldClass
@@ -18,7 +19,11 @@ CELLS = (
 
 
 def test_both_ways() -> None:
-    data = {"a": "1", "part": {"time": "2026-11-05T10:00:00+08:00", "kind": "y"}, "rows": [{"n": 1}, {"n": 2}]}
+    data: Document = {
+        "a": "1",
+        "part": {"time": "2026-11-05T10:00:00+08:00", "kind": "y"},
+        "rows": [{"n": 1}, {"n": 2}],
+    }
     form = fill(CELLS, data)
     assert form == {"first": "1", "when": "2026-11-05 10:00:00", "kind": "乙", "rows": [{"number": 1}, {"number": 2}]}
     assert read(CELLS, form) == data
