@@ -13,7 +13,7 @@ ours, in a letter                             theirs
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -104,7 +104,8 @@ def letter(event: Mapping[str, JsonValue], form: Form | None) -> Document:
 
 def lost(event: Mapping[str, JsonValue], form: Form | None) -> tuple[Loss, ...]:
     """What the event says and its letter does not; nothing where the whole copy goes along."""
-    return () if form is None else form.losses(data_of(event))
+    found = () if form is None else form.losses(data_of(event))
+    return tuple(replace(loss, pointer=f"/data{loss.pointer}") for loss in found)
 
 
 def data_of(event: Mapping[str, JsonValue]) -> Document:

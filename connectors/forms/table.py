@@ -146,7 +146,7 @@ class Form:
             raise Unreadable("; ".join(_wrong(error))) from error
 
     def losses(self, data: Mapping[str, JsonValue]) -> tuple[Loss, ...]:
-        """What the event says and the filled form does not."""
+        """What the data says and the filled form does not, by pointers into the data."""
         told = dict(leaves(self._read(self.fill(data))))
         missing = (pointer for pointer, value in leaves(data) if not _same(told.get(pointer), value))
         return tuple(_loss(self.fact, pointer) for pointer in missing)

@@ -12,6 +12,7 @@ from connectors.channel import (
     Opening,
     Parcel,
     PartnerAway,
+    PartnerGone,
     PartnerRefuses,
     Stated,
 )
@@ -76,7 +77,7 @@ class Hotline:
             if not isinstance(orders, list):
                 raise PartnerAway("the hotline answered with no list of orders")
             return repeated(change, orders, self._options)
-        except (PartnerRefuses, Unreadable) as error:
+        except (PartnerGone, PartnerRefuses, Unreadable) as error:
             raise PartnerAway(f"earlier orders: {error}") from error
 
 

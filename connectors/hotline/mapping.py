@@ -7,13 +7,14 @@ Theirs, in its feed (`number` is 工单编号)         Ours, stated by the hotli
           repeatOf, or found (`repeated`)              links: repeats
     改派  source type limit deadline unit reason       redispatched
     维持  ground groundText                            upheld
-    核查通过  at by satisfaction note files             verified
-    重办  ground groundText deadline files             reopened
-    结案  at note                                      closed
+    核查通过  verifiedAt verifiedBy satisfaction …       verified
+    重办  ground groundText deadline photos            reopened
+    结案  closedAt note                                closed
+    签收  id of a reply                                Confirmed: retrieved
     评价  unit timeliness quality remark               common.rated
     督办  text respondBy                               common.chased
-    同意延期 newDate · 不同意延期 reason                common.extension_granted · extension_refused
-    撤单 reason · 申请撤单 reason                      common.withdrawn · withdrawal_requested
+    同意延期  newDate · 不同意延期  reason             common.extension_granted · extension_refused
+    撤单  reason · 申请撤单  reason                    common.withdrawn · withdrawal_requested
 Ours, stated by who has the order                  Theirs, in a reply
     accepted: first_contact                            接单  contactedAt reached contactNote, acceptanceNo
     sent_back                                          退单
@@ -31,10 +32,10 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Final
+from typing import Final, Self
 from uuid import UUID
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from connectors.channel import Confirmed, Stated
 from connectors.forms import letters
@@ -62,6 +63,13 @@ class Options(ContractPart):
 
     units: Mapping[str, AgencyCode] = Field(default_factory=dict)
     repeat_days: int = Field(default=15, ge=0, le=366)
+
+    @model_validator(mode="after")
+    def _one_for_one(self) -> Self:
+        if len({*self.units.values()}) < len(self.units):
+            msg = "units: two of its codes mean one of ours; a reply could not say which"
+            raise ValueError(msg)
+        return self
 
 
 _SOURCE: Final = Cell(

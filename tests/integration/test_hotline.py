@@ -15,6 +15,7 @@ from connectors.hotline.client import Hotline
 from connectors.hotline.simulator import HotlineSimulator
 from connectors.identity import exchange_of
 from connectors.simulation import RETRY_AFTER, Mode
+from contracts.canonical import Document
 from events import workorder
 from services.kernel.exchange import Registration
 from tests.support.forms import Shelf, begun, opening, parcel, rejection, state
@@ -179,6 +180,8 @@ async def test_after_many_faults_everything_is_there_once_and_in_order(rig: Rig)
     rig.says(play, "workorder.accepted", channel="hotline_12345")
     for _ in range(20):
         rig.says(play, "workorder.case_linked")
+    photo = {"title": "照片", "digest": rig.files.put(b"photo"), "size": 5, "media_type": "image/jpeg"}
+    rig.says(play, "workorder.done", before=[photo], after=[])
     for number, sequence in enumerate(range(2, play.state.sequence + 1)):
         rig.hotline.faults.set((Mode.DYING, Mode.GARBAGE, Mode.OFF, Mode.BROKEN)[number % 4], share=0.3)
         async with asyncio.timeout(20):
@@ -188,7 +191,7 @@ async def test_after_many_faults_everything_is_there_once_and_in_order(rig: Rig)
                     break
                 except PartnerAway:
                     continue
-    assert rig.heard(play) == [(2, "接单"), *((sequence, "诉转案") for sequence in range(3, 23))]
+    assert rig.heard(play) == [(2, "接单"), *((sequence, "诉转案") for sequence in range(3, 23)), (23, "办结")]
 
 
 @pytest.mark.parametrize("mode", [Mode.REPEATING, Mode.DISORDERED])
@@ -227,7 +230,7 @@ async def test_an_order_about_the_same_place_and_class_repeats_the_earlier_one(r
 
 async def test_photos_of_an_order_are_taken_over(rig: Rig) -> None:
     digest = rig.hotline.add_file("来电人照片(虚构)".encode())
-    photo = {"name": "照片", "digest": digest, "size": 20, "mediaType": "image/jpeg"}
+    photo: Document = {"name": "照片", "digest": digest, "size": 20, "mediaType": "image/jpeg"}
     rig.hotline.order({**ORDER, "photos": [photo]}, AT)
     await rig.stated()
     assert rig.files.kept == {digest: "来电人照片(虚构)".encode()}
@@ -298,6 +301,8 @@ async def test_what_it_does_not_take(rig: Rig) -> None:
 async def test_options_are_checked() -> None:
     with pytest.raises(SettingsError, match="repeat_days"):
         open_channel(opening(HOTLINE, "hotline", "http://127.0.0.1:1", repeat_days=-1))
+    with pytest.raises(SettingsError, match="units"):
+        open_channel(opening(HOTLINE, "hotline", "http://127.0.0.1:1", units={"a": QIBAO, "b": QIBAO}))
 
 
 async def test_backstage_over_http(rig: Rig) -> None:

@@ -189,8 +189,8 @@ def test_the_loss_report() -> None:
     linked = _says(play, QIBAO, "workorder.case_linked", link=link, cause={"name": "搭建", "code": "GH-01"})
     assert isinstance(linked, Registration)
     lost = {loss.pointer: loss.zh for loss in losses(_event(play, 3))}
-    assert set(lost) == {"/link/relation", "/link/kind", "/link/exchange", "/cause/code"}
-    assert lost["/cause/code"] == "案由·案由代码: 对方表单无此栏"
+    assert set(lost) == {f"/data/{name}" for name in ("link/relation", "link/kind", "link/exchange", "cause/code")}
+    assert lost["/data/cause/code"] == "案由·案由代码: 对方表单无此栏"
 
 
 @cache
