@@ -20,6 +20,7 @@ from contracts.canonical import canonical
 from contracts.codec import dump
 from events.fact import Fact
 
+_DIGEST = r"^sha-256:[0-9a-f]{64}$"
 _LETTERS = st.sampled_from("abcXYZ019闵行城管热线注记〔〕号,。-")
 
 
@@ -75,6 +76,8 @@ def _text(rules: list[Any]) -> st.SearchStrategy[str]:
     plain = st.text(_LETTERS, min_size=least, max_size=max(least, most))
     if pattern is None:
         return plain
+    if pattern == _DIGEST:
+        return st.integers(0, 2**256 - 1).map(lambda number: f"sha-256:{number:064x}")
     if re.fullmatch(pattern, "闵行 a〔1〕"):
         return plain
     exact = st.from_regex(re.compile(str(pattern), re.ASCII), fullmatch=True)

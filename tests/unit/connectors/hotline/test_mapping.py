@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any, Final
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.channel import Confirmed, Stated
@@ -72,6 +72,7 @@ def earlier(number: str, id_: int, at: str, **members: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.action)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_form_says_what_the_fact_says_but_for_its_losses(form: Form, data: st.DataObject) -> None:
     require_round_trip(form, data.draw(_facts(form.fact)), LOSABLE)

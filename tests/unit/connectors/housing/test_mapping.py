@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any, Final
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.channel import Confirmed, Stated
@@ -107,6 +107,7 @@ def stated(agency: str, business: str, action: str, form: Mapping[str, Any], **m
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=lambda form: f"{form.action}-{form.fact.name()}")
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_form_says_what_the_fact_says_but_for_its_losses(form: Form, data: st.DataObject) -> None:
     require_round_trip(form, data.draw(_facts(form.fact)), LOSABLE)
