@@ -64,6 +64,8 @@ from connectors.grid.words import (
     SOURCES,
     URGENCIES,
     in_words,
+    plain,
+    term,
 )
 from connectors.losses import Loss
 from contracts.canonical import Document, canonical
@@ -80,6 +82,9 @@ OPENING: Final = "派遣"
 REMARK: Final = "备注"
 INNER: Final = frozenset({"受理", "立案", REMARK})
 """Steps of their own house: no fact of ours."""
+
+PICTURES: Final = ("photos", "photosBefore", "photosAfter", "attachments")
+"""Where a step has photos and papers."""
 
 _NAMESPACE: Final = UUID("5b0f3c6e-2f0a-5d0e-9c39-6f1f7f5a30d1")
 
@@ -223,16 +228,24 @@ class Told:
 
 def told(event: Mapping[str, JsonValue]) -> Told:
     """Their form of an event of a work order, as far as the copy shows it."""
-    fact = fact_type(event.get("type"))
-    given = event.get("data")
-    data = _readable(given) if isinstance(given, dict) else {}
+    fact, data = fact_type(event.get("type")), readable(event.get("data"))
     step = _BY_FACT.get(fact)
     if step is None:
         only_words = Loss("/data", "整件仅以备注文字送达", "the whole is told in words only")
         return Told(REMARK, {"text": in_words(fact, data)}, (only_words,))
-    found = lost(step.members, data, _named)
+    found = lost(step.members, data, named)
     losses = tuple(Loss(f"/data/{loss.pointer}", loss.zh, loss.en) for loss in found)
     return Told(step.action, outward(step.members, data), losses)
+
+
+def spoken(event: Mapping[str, JsonValue]) -> str:
+    """An event for a reader: its step, and the members in the words of the forms."""
+    form, step = told(event), _BY_FACT.get(fact_type(event.get("type")))
+    if step is None:
+        return str(form.detail["text"])
+    rows = ((member, form.detail.get(member.theirs)) for member in step.members)
+    said = [f"{term(step.fact, member.ours)}: {plain(value)}" for member, value in rows if value not in (None, [])]
+    return f"{form.action}。{'; '.join(said)}"
 
 
 def noted(losses: Iterable[Loss]) -> list[JsonValue]:
@@ -240,11 +253,12 @@ def noted(losses: Iterable[Loss]) -> list[JsonValue]:
     return [{"pointer": loss.pointer, "zh": loss.zh, "en": loss.en} for loss in losses]
 
 
-def _readable(data: Mapping[str, JsonValue]) -> Document:
-    """The data without salts and reporters, and with words where a text is withheld."""
+def readable(data: JsonValue) -> Document:
+    """The data of a copy without salts and reporters, and with words where a text is withheld."""
+    given = data if isinstance(data, dict) else {}
     return {
         name: _shown(value)
-        for name, value in data.items()
+        for name, value in given.items()
         if name != SALTS and not (name == "reporter" and isinstance(value, dict) and DIGEST in value)
     }
 
@@ -257,7 +271,7 @@ def _shown(value: JsonValue) -> JsonValue:
     return value
 
 
-def _named(path: str) -> Loss:
+def named(path: str) -> Loss:
     """What a member that no row carries is called. A member that is new to us is named as it is."""
     return Loss(path, *_LOST.get(path, (f"成员 {path}", f"member {path}")))
 
@@ -287,7 +301,7 @@ def read_change(form: JsonValue) -> Change:
         return Change.model_validate(form)
     except ValidationError as error:
         number = form.get("changeNo") if isinstance(form, dict) else None
-        raise Unreadable(f"change {number}: {_places(error)}") from error
+        raise Unreadable(f"change {number}: {places(error)}") from error
 
 
 def stated(change: Change, agency: str) -> Stated | None:
@@ -306,7 +320,7 @@ def stated(change: Change, agency: str) -> Stated | None:
             _exchange(change, agency),
         )
     except ValidationError as error:
-        raise Unreadable(f"change {change.change_no} ({change.action}): {_places(error)}") from error
+        raise Unreadable(f"change {change.change_no} ({change.action}): {places(error)}") from error
     except (ValueError, LookupError) as error:
         raise Unreadable(f"change {change.change_no} ({change.action}) is not of the form") from error
     return Stated(
@@ -342,12 +356,8 @@ def change_number(event_id: str) -> int | None:
 
 def pictures(detail: Mapping[str, JsonValue]) -> list[Document]:
     """Every photo and attachment of a step."""
-    lists = (detail.get(name) for name in ("photos", "photosBefore", "photosAfter", "attachments"))
-    return [
-        item
-        for item in chain.from_iterable(found for found in lists if isinstance(found, list))
-        if isinstance(item, dict)
-    ]
+    lists = [found for name in PICTURES if isinstance(found := detail.get(name), list)]
+    return [item for item in chain.from_iterable(lists) if isinstance(item, dict)]
 
 
 def _exchange(change: Change, agency: str) -> str:
@@ -361,6 +371,6 @@ def _known(link: JsonValue, agency: str) -> JsonValue:
     return link
 
 
-def _places(error: ValidationError) -> str:
+def places(error: ValidationError) -> str:
     """Where something is wrong, without the values: they may be personal."""
     return "; ".join(f"{'/'.join(map(str, item['loc']))}: {item['type']}" for item in error.errors())

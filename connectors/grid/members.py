@@ -65,6 +65,8 @@ def lost(members: Sequence[Member], data: Mapping[str, JsonValue], name: Callabl
     """What of the data no row carries. `name` says in words what stands at a path that no row has."""
     rows = {member.ours: member.codec for member in members}
     for path, value in _reached(data, "", rows):
+        if value in ([], {}):
+            continue
         if path not in rows:
             yield name(path)
         else:
@@ -184,11 +186,11 @@ def _place_back(value: JsonValue) -> JsonValue:
     place: Document = {"address": value.get("address"), "division": value.get("areaCode")}
     for name, theirs in _SYSTEMS.items():
         if value.get("coordSystem") == theirs:
-            place[name] = {"longitude": _degrees(value.get("x")), "latitude": _degrees(value.get("y"))}
+            place[name] = {"longitude": degrees(value.get("x")), "latitude": degrees(value.get("y"))}
     return place
 
 
-def _degrees(value: JsonValue) -> JsonValue:
+def degrees(value: JsonValue) -> JsonValue:
     """A number as the decimal string that we keep: six digits are a tenth of a metre."""
     return f"{value:.6f}" if isinstance(value, (int, float)) else value
 

@@ -1,14 +1,16 @@
 """The words of a grid centre for what we have codes for, and for how its cases hang together; pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import orjson
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue
 
 from connectors.grid.members import Codec, words
 from connectors.losses import Loss
 from contracts.canonical import Document
+from contracts.disclosure import parts_of
 from events.fact import Fact
 
 SOURCES: Final = words(
@@ -128,6 +130,7 @@ def _carried(link: Mapping[str, JsonValue]) -> bool:
 
 LINKS: Final = Codec(_links_out, _links_back, _links_lost)
 
+_CHINESE: Final = re.compile(r"[\u4e00-\u9fff][\u4e00-\u9fff、()（）/]*")
 _TERMS: Final = {
     "corrects": "被更正事件",
     "correction": "被撤销的更正",
@@ -152,15 +155,31 @@ _TERMS: Final = {
     "remark": "备注",
     "event": "事件",
     "legal_basis": "法律依据",
+    "new_date": "新的期限",
+    "concerns": "要求",
+    "respond_by": "答复期限",
 }
 """What members of facts are called that go as a remark."""
 
 
 def in_words(fact: type[Fact], data: Mapping[str, JsonValue]) -> str:
     """A fact for a reader: its title, and its members as they are."""
-    said = "; ".join(f"{_TERMS.get(name, name)}: {_plain(value)}" for name, value in data.items())
+    said = "; ".join(f"{_TERMS.get(name, name)}: {plain(value)}" for name, value in data.items())
     return f"{fact.title_zh}。{said}"
 
 
-def _plain(value: JsonValue) -> str:
+def term(fact: type[Fact], path: str) -> str:
+    """What a member is called in the forms: the Chinese words with which its description begins."""
+    part: type[BaseModel] = fact
+    said = ""
+    for name in path.split("/"):
+        field = part.model_fields[name]
+        found = _CHINESE.match(field.description or "")
+        said += found[0] if found else _TERMS.get(name, name)
+        part = next(parts_of(field.annotation), part)
+    return said
+
+
+def plain(value: JsonValue) -> str:
+    """A value for a reader."""
     return value if isinstance(value, str) else orjson.dumps(value).decode()

@@ -93,7 +93,8 @@ def test_what_is_not_named_as_lost_comes_back(fact_: Fact) -> None:
     back = read_step(sent.action, sent.detail, CENTRE)
     gone = [loss.pointer for loss in sent.losses]
     assert type(back) is type(fact_)
-    assert without(dump(back), gone) == without(dump(fact_), gone)
+    # Only what is lost in part is there to be left out: an instant that has lost its fractions.
+    assert without(dump(back), [pointer for pointer in gone if pointer.endswith("_at")]) == without(dump(fact_), gone)
 
 
 @given(any_fact)
