@@ -104,7 +104,7 @@ class GridChannel:
                 continue
             unreadable += lacking
             arrivals += [found] if found else []
-        return Collected(arrivals, _newest(lines, cursor), more=len(lines) >= self._page, unreadable=unreadable)
+        return Collected(tuple(arrivals), _newest(lines, cursor), len(lines) >= self._page, tuple(unreadable))
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -25,7 +25,7 @@ class Rule:
 
     stages: frozenset[str]
     leads: str | None
-    by: Literal["dispatcher", "handler", "both"]
+    by: Literal["dispatcher", "handler", "both"] = "both"
 
 
 RULES: Final[Mapping[str, Rule]] = {
@@ -38,14 +38,14 @@ RULES: Final[Mapping[str, Rule]] = {
     "核查通过": Rule(frozenset({"核查"}), "待结案", "dispatcher"),
     "核查不通过": Rule(frozenset({"核查"}), "处置", "dispatcher"),
     "结案": Rule(frozenset({"待结案"}), "结案", "dispatcher"),
-    "督办": Rule(_ANY, None, "both"),
-    "延期申请": Rule(_WORKED_ON, None, "handler"),
-    "延期批准": Rule(_ANY, None, "dispatcher"),
-    "延期驳回": Rule(_ANY, None, "dispatcher"),
+    "督办": Rule(_ANY, None),
+    "延期申请": Rule(_WORKED_ON, None),
+    "延期批准": Rule(_ANY, None),
+    "延期驳回": Rule(_ANY, None),
     "撤单申请": Rule(_ANY, None, "dispatcher"),
-    "撤单": Rule(_ANY, "撤单", "both"),
+    "撤单": Rule(_ANY, "撤单"),
     "撤单驳回": Rule(_ANY, None, "handler"),
-    "备注": Rule(_ANY | OVER, None, "both"),
+    "备注": Rule(_ANY | OVER, None),
 }
 
 
@@ -59,15 +59,20 @@ class Refused(Exception):
 
 @dataclass(slots=True)
 class Case:
-    """One case. `external`: the number of the platform, if that opened it. `history`: every step, oldest first."""
+    """One case.
+
+    external: the number of the platform, if that opened it. dept: who handles it. asked: which side has asked for more
+    time. history: every step, oldest first.
+    """
 
     serial: int
     number: str
     external: str | None
     detail: Document
     stage: str = "受理"
+    dept: str | None = None
     deadline: str | None = None
-    asked: str | None = None
+    asked: Side | None = None
     urged: int = 0
     updated: str = ""
     history: list[Document] = field(default_factory=list)
@@ -78,6 +83,7 @@ class Case:
             "caseNo": self.number,
             "externalId": self.external,
             "stage": self.stage,
+            "dept": self.dept,
             "deadline": self.deadline,
             "urged": self.urged,
             "detail": self.detail,
@@ -86,9 +92,10 @@ class Case:
 
 
 class Desk:
-    """The centre's books. `clock`: its own time, as it writes it down."""
+    """The centre's books. `code`: what others call the centre. `clock`: its own time, and how it writes it down."""
 
-    def __init__(self, clock: Callable[[], datetime], write: Callable[[datetime], str]) -> None:
+    def __init__(self, code: str, clock: Callable[[], datetime], write: Callable[[datetime], str]) -> None:
+        self._code = code
         self._clock = clock
         self._write = write
         self.cases: dict[str, Case] = {}
@@ -107,7 +114,8 @@ class Desk:
         if known is None:
             detail = _detail(form)
             known = self._new(external, detail)
-            self._note(known, "派遣", "派遣", detail, at=str(form.get("time") or self._now()), by=external)
+            at, losses = str(form.get("time") or self._now()), form.get("losses")
+            self._note(known, "派遣", "派遣", detail, at=at, by=external, losses=losses)
         return {"caseNo": known.number, "externalId": external}
 
     def reported(self, form: Mapping[str, object]) -> Document:
@@ -173,8 +181,7 @@ class Desk:
     def _new(self, external: str | None, detail: Document) -> Case:
         serial = len(self.cases) + 1
         case = Case(serial, f"闵网格〔{self._clock().year}〕{serial:06}号", external, detail)
-        deadline = detail.get("deadline")
-        case.deadline = deadline if isinstance(deadline, str) else None
+        case.dept, case.deadline = _or_none(detail.get("deptCode")), _or_none(detail.get("deadline"))
         self.cases[case.number] = case
         return case
 
@@ -199,29 +206,35 @@ class Desk:
         rule = RULES.get(action)
         if rule is None:
             raise Refused(f"there is no step {action!r}", 400)
-        dispatcher: Side = "desk" if case.external is None else "platform"
-        if rule.by != "both" and (rule.by == "dispatcher") != (side == dispatcher):
+        if rule.by != "both" and side != self._side(case, rule.by):
             raise Refused(f"{action} is not for this side")
         if case.stage not in rule.stages:
             raise Refused(f"{action} is not possible in stage {case.stage}")
-        self._bear_in_mind(case, action, detail)
+        self._bear_in_mind(case, side, action, detail)
         return self._note(case, action, rule.leads or case.stage, detail, at=at, by=by, losses=losses)
 
-    def _bear_in_mind(self, case: Case, action: str, detail: Document) -> None:
+    def _side(self, case: Case, part: Literal["dispatcher", "handler"]) -> Side:
+        if part == "dispatcher":
+            return "desk" if case.external is None else "platform"
+        return "desk" if case.dept == self._code else "platform"
+
+    def _bear_in_mind(self, case: Case, side: Side, action: str, detail: Document) -> None:
         new = detail.get("newDeadline") or detail.get("deadline")
         match action:
-            case "延期申请" if isinstance(new, str):
-                case.asked = new
-            case "延期批准" | "延期驳回" if case.asked is None:
-                raise Refused("nobody has asked for more time")
+            case "延期申请":
+                case.asked = side
+            case "延期批准" | "延期驳回" if case.asked in {None, side}:
+                raise Refused("the other side has not asked for more time")
             case "延期批准":
-                case.deadline, case.asked = str(new or case.asked), None
+                case.deadline, case.asked = _or_none(new), None
             case "延期驳回":
                 case.asked = None
             case "督办":
                 case.urged += 1
-            case "改派" | "核查不通过" if isinstance(new, str):
-                case.deadline = new
+            case "改派":
+                case.dept, case.deadline = _or_none(detail.get("deptCode")), _or_none(new)
+            case "核查不通过":
+                case.deadline = _or_none(new) or case.deadline
             case _:
                 pass
 
@@ -260,3 +273,7 @@ def _detail(form: Mapping[str, object]) -> Document:
     if not isinstance(detail, dict):
         raise Refused("detail is missing", 400)
     return detail
+
+
+def _or_none(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -84,7 +84,7 @@ class Geo:
         code = request.match_info["code"]
         if code not in SERVICES:
             raise Refused("there is no such service", 404)
-        attributes = [
+        attributes: list[JsonValue] = [
             {
                 "variable": True, "code": name, "datatype": "string", "required": False, "datatype_description": None,
                 "order": order, "description": name, "values": [],

@@ -25,7 +25,7 @@ classes of GB/T 30428 and the members of 市民事件交办单.
 | `withdrawal_requested` | 撤单申请 | reason |
 | `withdrawn` | 撤单 | reason |
 | `withdrawal_refused` | 撤单驳回 | reason |
-| every other fact | 备注 | text: in words only |
+| every other fact, and an extension by a rule | 备注 | text: in words only |
 | none: a step of their own house | 受理 立案 备注 | |
 
 | ours | theirs |
@@ -209,7 +209,6 @@ _LOST: Final = {
     "cause/code": ("案由代码", "the code of the cause"),
     "link": ("转为的往来", "the exchange that the order became"),
     "not_a_case": ("未转案理由", "why no case was filed"),
-    "rule": ("所依规则", "the rule that answers without anybody's consent"),
     "agency": ("申请单位", "who had asked"),
 }
 
@@ -229,7 +228,7 @@ class Told:
 def told(event: Mapping[str, JsonValue]) -> Told:
     """Their form of an event of a work order, as far as the copy shows it."""
     fact, data = fact_type(event.get("type")), readable(event.get("data"))
-    step = _BY_FACT.get(fact)
+    step = _step_of(fact, data)
     if step is None:
         only_words = Loss("/data", "整件仅以备注文字送达", "the whole is told in words only")
         return Told(REMARK, {"text": in_words(fact, data)}, (only_words,))
@@ -240,12 +239,18 @@ def told(event: Mapping[str, JsonValue]) -> Told:
 
 def spoken(event: Mapping[str, JsonValue]) -> str:
     """An event for a reader: its step, and the members in the words of the forms."""
-    form, step = told(event), _BY_FACT.get(fact_type(event.get("type")))
+    fact, form = fact_type(event.get("type")), told(event)
+    step = _step_of(fact, readable(event.get("data")))
     if step is None:
         return str(form.detail["text"])
     rows = ((member, form.detail.get(member.theirs)) for member in step.members)
     said = [f"{term(step.fact, member.ours)}: {plain(value)}" for member, value in rows if value not in (None, [])]
     return f"{form.action}。{'; '.join(said)}"
+
+
+def _step_of(fact: type[Fact], data: Mapping[str, JsonValue]) -> Step | None:
+    """More time that a rule gives or refuses is nobody's step: they are told of it."""
+    return None if "rule" in data else _BY_FACT.get(fact)
 
 
 def noted(losses: Iterable[Loss]) -> list[JsonValue]:

@@ -18,8 +18,8 @@
 | first photo | media_url, where the contract says under which url our files are to be had (`media`) |
 | status_notes of a closed request | note of `verified`, result of `done` |
 
-The standard knows open and closed and nothing between: 督办, 延期, the answer to 退单 and 核查不通过 of theirs do not come
-through it, and whoever has them to say telephones. Attributes come back only with the extension `attributes`
+The standard knows open and closed and nothing between: what they say of 督办, 延期, 退单 and 核查不通过 does not come
+through it, and whoever has it to say telephones. Attributes come back only with the extension `attributes`
 (extensions=true); a request without them has the defaults of `opened`. What is asked for by updated_after is the draft
 v2.1's; a server that does not know it answers with all of its last 90 days, which are sifted here.
 """
@@ -234,7 +234,7 @@ def sift(found: Sequence[Seen], cursor: Cursor | None) -> tuple[list[Seen], Curs
 
 def stated(seen: Seen, agency: str, recipient: str | None, cursor: Cursor | None) -> list[Stated]:
     """The facts that a request states, for whoever has read up to a cursor. Raises Unreadable."""
-    is_new = cursor is None or seen.requested >= cursor.at
+    is_new = cursor is None or seen.requested > cursor.at or (seen.requested == cursor.at and not _met(seen, cursor))
     try:
         if seen.external is not None:
             facts = _handled(seen) if seen.closed else []
@@ -247,6 +247,10 @@ def stated(seen: Seen, agency: str, recipient: str | None, cursor: Cursor | None
     except ValueError as error:
         raise Unreadable(f"request {seen.id} is not of the form") from error
     return [_stated(seen, fact, exchange) for fact in facts]
+
+
+def _met(seen: Seen, cursor: Cursor) -> bool:
+    return any(mark.rpartition(":")[0] == seen.mark.rpartition(":")[0] for mark in cursor.seen)
 
 
 def _stated(seen: Seen, fact: Fact, exchange: str) -> Stated:
@@ -315,9 +319,9 @@ def _handled(seen: Seen) -> list[Fact]:
 def _form(record: Document) -> Document:
     """The arguments with which the request would have been made."""
     names = {"address": "address_string", **{name: name for name in ("description", "lat", "long", "address_id")}}
-    form = {ours: record[theirs] for theirs, ours in names.items() if record.get(theirs) not in (None, "")}
+    form = {ours: record[theirs] for theirs, ours in names.items() if record.get(theirs) not in {None, "", NOT_GIVEN}}
     code, attributes = record.get("service_code"), record.get("attributes")
-    if code is not None:
+    if code not in {None, OTHER}:
         form["service_code"] = str(code)
     for item in attributes if isinstance(attributes, list) else []:
         if isinstance(item, dict) and item.get("value") not in (None, ""):

@@ -54,7 +54,7 @@ class Open311Channel:
                 arrivals += stated(seen, self._agency, self._options.recipient, since)
             except Unreadable as error:
                 unreadable.append(str(error))
-        return Collected(arrivals, str(after) if after else cursor, unreadable=unreadable)
+        return Collected(tuple(arrivals), str(after) if after else cursor, unreadable=tuple(unreadable))
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -37,16 +37,17 @@ _PAGE: Final = 100
 
 
 class GridSimulator(Simulator):
-    """The centre. `desk`: its books, for tests in the same process. `token`: what a caller must show."""
+    """The centre. `desk`: its books, for tests in the same process. `code`: what others call it. `token`: its key."""
 
     def __init__(
         self,
         faults: Faults | None = None,
         *,
+        code: str = "310112-cyzx",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         token: str | None = None,
     ) -> None:
-        self.desk = Desk(lambda: clock().astimezone(_SHANGHAI), _written)
+        self.desk = Desk(code, lambda: clock().astimezone(_SHANGHAI), _written)
         self._token = token
         routes: list[web.AbstractRouteDef] = [
             web.post("/cases", self._answering(self._cases)),

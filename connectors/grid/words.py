@@ -164,7 +164,7 @@ _TERMS: Final = {
 
 def in_words(fact: type[Fact], data: Mapping[str, JsonValue]) -> str:
     """A fact for a reader: its title, and its members as they are."""
-    said = "; ".join(f"{_TERMS.get(name, name)}: {plain(value)}" for name, value in data.items())
+    said = "; ".join(f"{_TERMS.get(name, name)}: {plain(data[name])}" for name in fact.model_fields if name in data)
     return f"{fact.title_zh}。{said}"
 
 

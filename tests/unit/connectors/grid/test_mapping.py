@@ -236,6 +236,11 @@ def test_facts_without_a_step_go_in_words_and_say_so(type_: type[Fact]) -> None:
     assert [loss.pointer for loss in sent.losses] == ["/data"]
 
 
+def test_more_time_by_a_rule_is_nobodys_step() -> None:
+    sent = told(event_of(fact("common.extension_granted", rule="WO-1")))
+    assert (sent.action, sent.detail) == (REMARK, {"text": "同意延期。新的期限: 2026-12-10; 时限规则: WO-1"})
+
+
 # --- what must not go out
 
 
