@@ -79,11 +79,11 @@ class GridChannel:
         if kind == "stub" or (isinstance(event, dict) and event.get("source") == self._agency):
             return Handed(reference=parcel.reference)
         if kind == "rejection" and isinstance(rejection, dict):
-            await self._post("errors", parcel, _error(rejection))
+            await self._put_on_file("errors", parcel, _error(rejection))
         elif parcel.kind == KIND and isinstance(event, dict):
             return await self._work(parcel, event)
         else:
-            await self._post("letters", parcel, {"title": _title(parcel), "document": parcel.item})
+            await self._put_on_file("letters", parcel, {"title": _title(parcel), "document": parcel.item})
         return Handed(reference=parcel.reference)
 
     async def collect(self, cursor: str | None) -> Collected:
@@ -131,6 +131,11 @@ class GridChannel:
         if not isinstance(number, str):
             raise PartnerAway("the partner answered without the number of the case")
         return Handed(reference=number)
+
+    async def _put_on_file(self, path: str, parcel: Parcel, form: Document) -> None:
+        """What starts no work of theirs."""
+        if (await self._post(path, parcel, form)).get("externalId") != parcel.id:
+            raise PartnerAway("the partner answered without the externalId of what it was given")
 
     async def _post(self, path: str, parcel: Parcel, form: Document) -> Document:
         """A call that the partner knows again by its externalId."""

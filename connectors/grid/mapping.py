@@ -306,7 +306,7 @@ def read_change(form: JsonValue) -> Change:
         return Change.model_validate(form)
     except ValidationError as error:
         number = form.get("changeNo") if isinstance(form, dict) else None
-        raise Unreadable(f"change {number}: {places(error)}") from error
+        raise Unreadable(f"change {number if isinstance(number, int) else '?'}: {places(error)}") from error
 
 
 def stated(change: Change, agency: str) -> Stated | None:
@@ -316,17 +316,16 @@ def stated(change: Change, agency: str) -> Stated | None:
     """
     if change.action in INNER or change.by_external_id is not None:
         return None
+    if change.action not in _BY_ACTION:
+        raise Unreadable(f"change {change.change_no}: there is no step {change.action[:20]}")
     opens = change.action == OPENING
     detail = {"orderNo": change.case_no, **change.detail} if opens else change.detail
     try:
-        fact, at, exchange = (
-            read_step(change.action, detail, agency),
-            read_moment(change.time),
-            _exchange(change, agency),
-        )
+        fact = read_step(change.action, detail, agency)
+        at, exchange = read_moment(change.time), _exchange(change, agency)
     except ValidationError as error:
         raise Unreadable(f"change {change.change_no} ({change.action}): {places(error)}") from error
-    except (ValueError, LookupError) as error:
+    except ValueError as error:
         raise Unreadable(f"change {change.change_no} ({change.action}) is not of the form") from error
     return Stated(
         id=f"grid-{change.change_no}",

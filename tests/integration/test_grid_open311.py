@@ -177,19 +177,6 @@ async def test_what_is_offered_twice_or_in_disorder_arrives_once_and_in_order(pl
     assert (await channel.collect(found.cursor)) == Collected((), found.cursor)
 
 
-async def test_a_server_that_does_not_know_updated_after(place: Place) -> None:
-    """It answers with everything; what was read already states nothing again."""
-    place.desk.open_case(DETAIL)
-    channel = place.channel()
-    first = await channel.collect(None)
-    place.pass_time()
-    place.desk.open_case(DETAIL)
-    assert first.cursor is not None
-    early = first.cursor.replace(str(TIME.year), str(TIME.year - 1), 1)
-    assert len((await channel.collect(early)).arrivals) == 2
-    assert ids(await channel.collect(first.cursor)) == ["open311-2-dispatched"]
-
-
 async def test_what_makes_no_call_and_what_has_no_form(place: Place) -> None:
     channel = place.channel()
     place.centre.faults.set(Mode.OFF)

@@ -1,11 +1,14 @@
 """Work orders of every shape, drawn at random: for the forms of partners."""
 
+from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 from hypothesis import strategies as st
+from pydantic import JsonValue
 
 from contracts import grounds
+from contracts.canonical import instant, timestamp
 from events import common, workorder
 from events.fact import Fact
 from events.parts import (
@@ -186,3 +189,14 @@ FACTS: list[st.SearchStrategy[Fact]] = [
     st.builds(common.WithdrawalRefused, reason=lines),
 ]
 any_fact = st.one_of(FACTS)
+
+
+def pruned(data: JsonValue, pointers: Collection[str], here: str = "/data") -> JsonValue:
+    """The data without members and without empty lists; instants in one spelling."""
+    if isinstance(data, dict):
+        kept = {name: pruned(item, pointers, f"{here}/{name}") for name, item in data.items()}
+        return {name: item for name, item in kept.items() if f"{here}/{name}" not in pointers and item != []}
+    if isinstance(data, list):
+        kept_items = [(f"{here}/{index}", item) for index, item in enumerate(data)]
+        return [pruned(item, pointers, at) for at, item in kept_items if at not in pointers]
+    return timestamp(instant(data)) if isinstance(data, str) and here.endswith("_at") else data

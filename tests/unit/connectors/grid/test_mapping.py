@@ -29,7 +29,7 @@ from connectors.grid.mapping import (
     told,
 )
 from connectors.losses import Loss
-from contracts.canonical import Document, canonical, instant, timestamp
+from contracts.canonical import Document, canonical, instant
 from contracts.codec import copy_for, dump, sign_event
 from events import workorder
 from events.fact import Fact
@@ -40,7 +40,7 @@ from events.parts import (
 )
 from events.registry import facts
 from tests.support.factory import example, fact, key
-from tests.support.workorders import FACTS, LETTERS, any_fact
+from tests.support.workorders import FACTS, LETTERS, any_fact, pruned
 
 CENTRE = "310112-cyzx"
 TEAM = "310112102-cg"
@@ -49,25 +49,6 @@ AT = "2026-11-05 10:00:00"
 
 def event_of(fact_: Fact) -> Document:
     return {"type": fact_.type(), "source": TEAM, "data": dump(fact_)}
-
-
-def without(data: JsonValue, pointers: list[str]) -> JsonValue:
-    """The data without members; instants in one spelling."""
-    return strip(data, "", {pointer.removeprefix("/data") for pointer in pointers})
-
-
-def strip(value: JsonValue, here: str, gone: set[str]) -> JsonValue:
-    if isinstance(value, dict):
-        kept = {
-            name: strip(item, f"{here}/{name}", gone) for name, item in value.items() if f"{here}/{name}" not in gone
-        }
-        # A part of which nothing is left, or of which only lists that are empty are, says nothing.
-        return {name: item for name, item in kept.items() if item != {}}
-    if isinstance(value, list):
-        return [strip(item, f"{here}/{i}", gone) for i, item in enumerate(value) if f"{here}/{i}" not in gone]
-    if isinstance(value, str) and here.endswith("_at"):
-        return timestamp(instant(value))
-    return value
 
 
 def leaves(value: JsonValue, here: str = "") -> Iterator[str]:
@@ -94,7 +75,7 @@ def test_what_is_not_named_as_lost_comes_back(fact_: Fact) -> None:
     gone = [loss.pointer for loss in sent.losses]
     assert type(back) is type(fact_)
     # Only what is lost in part is there to be left out: an instant that has lost its fractions.
-    assert without(dump(back), [pointer for pointer in gone if pointer.endswith("_at")]) == without(dump(fact_), gone)
+    assert pruned(dump(back), [pointer for pointer in gone if pointer.endswith("_at")]) == pruned(dump(fact_), gone)
 
 
 @given(any_fact)
