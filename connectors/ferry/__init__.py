@@ -52,7 +52,8 @@ by its signature above all, is never acted on, and set aside with the reason (ou
 
 **Sending.** A batch is kept until it is receipted, and sent again, unchanged, when it is asked for, or when no receipt
 has come for a while (an hour). No more than 256 batches wait for their receipts at a time. An item that was receipted
-and comes again in a later batch, under the same `id`, is the same item: it is not acted on twice.
+and comes again in a later batch, under the same `id`, is the same item: it is not acted on twice, unless its receiver
+has sent it back as unreadable.
 
 What a side remembers, it keeps in `outgoing/.ferry`: `journal.json`, and in `kept` the batches without a receipt.
 """
