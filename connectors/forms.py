@@ -17,7 +17,7 @@ What the partner sends has `lsh` 流水号 beside them, a number that it gives e
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
@@ -62,6 +62,10 @@ OTHER: Final = "tz"
 """通知: an event for which the partner has no form, member by member: `xm` pointer, `mc` name, `z` value."""
 
 
+Codes: TypeAlias = Mapping[str | bool, str]
+"""Their code of each of our values."""
+
+
 class FormUnreadable(ConnectorError):
     """A form that says nothing that we understand; in words without personal data."""
 
@@ -76,7 +80,7 @@ class Column:
 
     theirs: str
     ours: str
-    codes: Mapping[str | bool, str] | None = None
+    codes: Codes | None = None
     rows: tuple["Column", ...] = ()
     number: bool = False
 
@@ -353,10 +357,13 @@ def understood(forms: Book, agency: str, form: Document) -> Stated | Confirmed:
         return Confirmed(text(form, "jbh"), "retrieved")
     if code == SPOILT:
         return Confirmed(text(form, "jbh"), "failed", text(form, "sm"))
-    return stated(forms, agency, kind, form, exchange=text(form, "wlbh"))
+    exchange = text(form, "wlbh")
+    if not _UUID.fullmatch(exchange):
+        raise FormUnreadable(f"form {text(form, 'lsh')}: wlbh is not the number of an exchange")
+    return stated(forms, agency, form, exchange=exchange)
 
 
-def stated(forms: Book, agency: str, kind: str, form: Document, *, exchange: str, case: str | None = None) -> Stated:
+def stated(forms: Book, agency: str, form: Document, *, exchange: str, case: str | None = None) -> Stated:
     """The fact that a form states. Raises FormUnreadable."""
     code, serial = text(form, "bdlx"), text(form, "lsh")
     found = forms.by_code.get(code)

@@ -10,7 +10,7 @@ from typing import Final
 
 from connectors import forms
 from connectors.channel import Confirmed, Parcel, Stated
-from connectors.forms import COMMON, Column, Filled, Form, book, under
+from connectors.forms import COMMON, Codes, Column, Filled, Form, book, under
 from contracts.canonical import Document
 from events.parts import GoodsWay, RedLine
 from events.referral import (
@@ -38,11 +38,11 @@ from events.referral import (
     SupplementRequested,
 )
 
-YES_NO: Final = {True: "1", False: "0"}
-WAYS: Final = {GoodsWay.WITH_CASE.value: "1", GoodsWay.LATER.value: "2", GoodsWay.HELD.value: "3"}
-POSTS: Final = {HeadPost.PRINCIPAL.value: "1", HeadPost.ACTING.value: "2"}
-RED_LINES: Final = {RedLine.INSIDE.value: "1", RedLine.OUTSIDE.value: "2"}
-OUTCOMES: Final = {
+YES_NO: Final[Codes] = {True: "1", False: "0"}
+WAYS: Final[Codes] = {GoodsWay.WITH_CASE.value: "1", GoodsWay.LATER.value: "2", GoodsWay.HELD.value: "3"}
+POSTS: Final[Codes] = {HeadPost.PRINCIPAL.value: "1", HeadPost.ACTING.value: "2"}
+RED_LINES: Final[Codes] = {RedLine.INSIDE.value: "1", RedLine.OUTSIDE.value: "2"}
+OUTCOMES: Final[Codes] = {
     CriminalOutcome.PROSECUTED.value: "01",
     CriminalOutcome.CONVICTED.value: "02",
     CriminalOutcome.ACQUITTED.value: "03",

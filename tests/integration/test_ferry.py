@@ -1,4 +1,4 @@
-"""Two ends of a ferry over real folders: a gap that loses, reorders, cuts and repeats; a forger; kills while writing."""
+"""Two ends of a ferry over real folders: a gap that loses, reorders, cuts and repeats; a forger; kills."""
 
 import asyncio
 import hashlib
@@ -50,7 +50,7 @@ class Side:
 
     home: Path
     ends: Ends
-    pace: Pace = Pace()
+    pace: Pace | None = None
     seconds: Ticking = field(default_factory=Ticking)
     cursor: str | None = None
     items: list[Item] = field(default_factory=list[Item])
@@ -138,8 +138,8 @@ class Pair:
 
 
 def pair(home: Path, *, pace: Pace | None = None, seed: int = 0) -> Pair:
-    bus = Side(home / "bus", Ends(BUS, POLICE), pace or Pace())
-    police = Side(home / "police", Ends(POLICE, BUS), pace or Pace())
+    bus = Side(home / "bus", Ends(BUS, POLICE), pace)
+    police = Side(home / "police", Ends(POLICE, BUS), pace)
     return Pair(
         bus,
         police,
@@ -609,9 +609,7 @@ async def test_a_sender_that_is_killed_while_it_writes_leaves_whole_files_and_lo
     half = 0
     while kills < 40:
         child = process.spawn([sys.executable, str(CHILD), str(bus.home)], log=log)
-        begun, started = time.monotonic(), len(_noted(bus.home))
-        while time.monotonic() - begun < 20 and len(_noted(bus.home)) == started:
-            await asyncio.sleep(0.005)
+        await asyncio.to_thread(_until_it_writes, bus.home)
         until = time.monotonic() + 0.003 * (kills % 17)
         while True:
             half += _half(bus.outgoing)
@@ -651,6 +649,13 @@ async def test_a_sender_that_is_killed_while_it_writes_leaves_whole_files_and_lo
 def _noted(home: Path) -> list[int]:
     path = home / "sent.log"
     return [int(line) for line in path.read_text().split("\n")[:-1]] if path.exists() else []
+
+
+def _until_it_writes(home: Path) -> None:
+    before, deadline = len(_noted(home)), time.monotonic() + 30
+    while len(_noted(home)) == before:
+        assert time.monotonic() < deadline, "the sender does not begin"
+        time.sleep(0.005)
 
 
 def _body(number: int) -> bytes:
