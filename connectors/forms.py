@@ -16,7 +16,7 @@ What the partner sends has `lsh` 流水号 beside them, a number that it gives e
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from pydantic import BaseModel, JsonValue, ValidationError
@@ -74,8 +74,8 @@ class FormUnreadable(ConnectorError):
 class Column:
     """One column. ours: the path of a member in `data`. codes: their code of each of our values.
 
-    rows: the columns of each row, where the member is a list of parts. number: it is a 发文字号, which partners write
-    with brackets of many kinds.
+    rows: the columns of each row, where the member is a list of parts; always: without rows there is an empty list.
+    number: it is a 发文字号, which partners write with brackets of many kinds.
     """
 
     theirs: str
@@ -83,6 +83,7 @@ class Column:
     codes: Codes | None = None
     rows: tuple["Column", ...] = ()
     number: bool = False
+    always: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,12 @@ class Book:
 
 
 def book(forms: Iterable[Form]) -> Book:
-    """The book of these forms. Raises ValueError for two of one code or of one fact."""
+    """The book of these forms. Raises ValueError for two of one code or of one fact, and two columns of one name."""
     found = [*forms]
+    for form in found:
+        if len({column.theirs for column in form.columns}) < len(form.columns):
+            msg = f"two columns of {form.code} have one name"
+            raise ValueError(msg)
     by_fact, by_code = {form.fact: form for form in found}, {form.code: form for form in found}
     if not len(by_fact) == len(by_code) == len(found):
         msg = "two forms have one code, or state one fact"
@@ -123,9 +128,7 @@ def book(forms: Iterable[Form]) -> Book:
 
 def under(prefix: str, ours: str, columns: Iterable[Column]) -> tuple[Column, ...]:
     """These columns for a part of an event: theirs begin with a prefix, ours with a path."""
-    return tuple(
-        Column(prefix + item.theirs, f"{ours}/{item.ours}", item.codes, item.rows, item.number) for item in columns
-    )
+    return tuple(replace(item, theirs=prefix + item.theirs, ours=f"{ours}/{item.ours}") for item in columns)
 
 
 COMMON: Final = (
@@ -176,7 +179,7 @@ def _theirs(column: Column, value: JsonValue) -> JsonValue:
 
 def _ours(column: Column, value: JsonValue) -> JsonValue:
     if value is None:
-        return None
+        return [] if column.always else None
     if column.rows:
         rows = value if isinstance(value, list) else []
         return [read(column.rows, row) for row in rows if isinstance(row, dict)]

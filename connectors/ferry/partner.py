@@ -123,7 +123,8 @@ class FerryPartner(Generic[D]):
             seen = await self._ferry.look(self._cursor)
             for item in seen.items:
                 self.desk.take(parse_object(item.body))
-            self._cursor, more = seen.cursor, seen.more
+            # One look more after something came: it is kept now, and receipted before it is answered.
+            self._cursor, more = seen.cursor, seen.more or bool(seen.items)
             self._remember()
 
     async def _send(self) -> None:

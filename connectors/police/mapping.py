@@ -10,9 +10,23 @@ from typing import Final
 
 from connectors import forms
 from connectors.channel import Confirmed, Parcel, Stated
+from connectors.columns import (
+    ACT,
+    ATTACHED,
+    CITATIONS,
+    CONTACT,
+    DECIDED,
+    FILES,
+    GROUND,
+    NUMBER,
+    PARTIES,
+    PLACE,
+    RED_LINES,
+    YES_NO,
+)
 from connectors.forms import COMMON, Codes, Column, Filled, Form, book, under
 from contracts.canonical import Document
-from events.parts import GoodsWay, RedLine
+from events.parts import GoodsWay
 from events.referral import (
     CaseWithdrawn,
     CriminalOutcome,
@@ -38,10 +52,8 @@ from events.referral import (
     SupplementRequested,
 )
 
-YES_NO: Final[Codes] = {True: "1", False: "0"}
 WAYS: Final[Codes] = {GoodsWay.WITH_CASE.value: "1", GoodsWay.LATER.value: "2", GoodsWay.HELD.value: "3"}
 POSTS: Final[Codes] = {HeadPost.PRINCIPAL.value: "1", HeadPost.ACTING.value: "2"}
-RED_LINES: Final[Codes] = {RedLine.INSIDE.value: "1", RedLine.OUTSIDE.value: "2"}
 OUTCOMES: Final[Codes] = {
     CriminalOutcome.PROSECUTED.value: "01",
     CriminalOutcome.CONVICTED.value: "02",
@@ -49,54 +61,14 @@ OUTCOMES: Final[Codes] = {
     CriminalOutcome.CONSOLIDATED.value: "04",
 }
 
-_FILES: Final = (
-    Column("mc", "title"),
-    Column("zy", "digest"),
-    Column("dx", "size"),
-    Column("mtlx", "media_type"),
-    Column("fs", "copies"),
-    Column("ys", "pages"),
-)
-_ATTACHED: Final = Column("fj", "attachments", rows=_FILES)
-_CITATIONS: Final = (Column("flmc", "law"), Column("tk", "article"))
-_CONTACT: Final = (Column("xm", "name"), Column("dh", "phone"), Column("bm", "unit"), Column("dz", "address"))
 _CHARGE: Final = (Column("mc", "name"), Column("dm", "code"), Column("tk", "article"))
-_GROUND: Final = (Column("lydm", "ground/code"), Column("ly", "ground/reason"))
-_NUMBER: Final = Column("wh", "number", number=True)
-_DECIDED: Final = Column("jdrq", "decided_on")
-
-_PERSONS: Final = (
-    Column("xm", "name"),
-    Column("xb", "sex"),
-    Column("sfzh", "identity_number"),
-    Column("qtzjlx", "other_identity/type"),
-    Column("qtzjhm", "other_identity/number"),
-    Column("dh", "phone"),
-    Column("zz", "address"),
-)
-_UNITS: Final = (
-    Column("mc", "name"),
-    Column("xydm", "social_credit_code"),
-    Column("fddbr", "legal_representative"),
-    Column("dh", "phone"),
-    Column("dz", "address"),
-)
 _CIRCUMSTANCES: Final = (
     Column("ay", "cause/name"),
     Column("aydm", "cause/code"),
-    Column("xyr", "parties/persons", rows=_PERSONS),
-    Column("xydw", "parties/units", rows=_UNITS),
-    Column("cmxw", "facts"),
-    Column("afdz", "place/address"),
-    Column("afqh", "place/division"),
-    Column("jd", "place/cgcs2000/longitude"),
-    Column("wd", "place/cgcs2000/latitude"),
+    *PARTIES,
+    *under("af", "place", PLACE),
     Column("dlhx", "place/red_line", RED_LINES),
-    Column("fxsj", "found_at"),
-    Column("sl", "quantity/value"),
-    Column("sldw", "quantity/unit"),
-    Column("ssje", "loss"),
-    Column("cphm", "plates"),
+    *ACT,
 )
 _GOODS: Final = (
     Column("mc", "name"),
@@ -117,7 +89,7 @@ _GOODS_RECEIPT: Final = (
     Column("cy", "differences"),
 )
 _DOSSIER_ITEM: Final = (
-    Column("", "attachments", rows=_FILES),
+    Column("", "attachments", rows=FILES),
     Column("bsy", "not_applicable"),
     Column("dbyy", "pending/reason"),
     Column("dbrq", "pending/expected_on"),
@@ -144,21 +116,21 @@ SENT: Final = Form(
         Column("spr", "approver/name"),
         Column("sprzw", "approver/post", POSTS),
         Column("spsj", "approved_at"),
-        Column("ysyj", "legal_basis", rows=_CITATIONS),
+        Column("ysyj", "legal_basis", rows=CITATIONS),
         Column("yqcs", "measures"),
         Column(
             "yzcf",
             "prior_penalties",
-            rows=(_NUMBER, _DECIDED, Column("nr", "content"), Column("fk", "fine")),
+            rows=(NUMBER, DECIDED, Column("nr", "content"), Column("fk", "fine")),
         ),
         # 移送材料清单, item by item as 310号令 第六条 counts them.
         *under("clyss", "dossier/transfer_letter", _DOSSIER_ITEM),
         *under("cldcbg", "dossier/survey_report", _DOSSIER_ITEM),
         *under("clwpqd", "dossier/goods_list", _DOSSIER_ITEM),
         *under("cljyjd", "dossier/test_report", _DOSSIER_ITEM),
-        Column("clqt", "dossier/other", rows=_FILES),
+        Column("clqt", "dossier/other", rows=FILES),
         Column("sawp", "goods", rows=_GOODS),
-        *under("zbr", "contact", _CONTACT),
+        *under("zbr", "contact", CONTACT),
         Column("cwrq", "dated"),
     ),
 )
@@ -172,7 +144,7 @@ RECEIPTED: Final = Form(
 
 _TO_THEM: Final = (
     SENT,
-    Form("bccl", "补充材料", Supplemented, (Column("bcsm", "answers"), _ATTACHED)),
+    Form("bccl", "补充材料", Supplemented, (Column("bcsm", "answers"), ATTACHED)),
     Form(
         "wpyj",
         "涉案物品及材料移交清单",
@@ -189,10 +161,10 @@ _TO_THEM: Final = (
         ReturnAccepted,
         (*under("jj", "goods", _GOODS_RECEIPT), Column("hxcl", "note")),
     ),
-    Form("tqfy", "提请复议书", ReconsiderationRequested, (_NUMBER, Column("fyly", "reasons"), _ATTACHED)),
-    Form("jyjd", "建议立案监督", OversightSuggested, (_NUMBER, Column("jyly", "reasons"), _ATTACHED)),
-    Form("yqsm", "要求说明不立案理由通知书", ExplanationRequested, (_NUMBER, Column("smsx", "questions"))),
-    Form("tzla", "通知立案书", FilingOrdered, (_NUMBER, Column("ly", "reasons"))),
+    Form("tqfy", "提请复议书", ReconsiderationRequested, (NUMBER, Column("fyly", "reasons"), ATTACHED)),
+    Form("jyjd", "建议立案监督", OversightSuggested, (NUMBER, Column("jyly", "reasons"), ATTACHED)),
+    Form("yqsm", "要求说明不立案理由通知书", ExplanationRequested, (NUMBER, Column("smsx", "questions"))),
+    Form("tzla", "通知立案书", FilingOrdered, (NUMBER, Column("ly", "reasons"))),
 )
 
 _FROM_THEM: Final = (
@@ -201,48 +173,48 @@ _FROM_THEM: Final = (
         "bcqq",
         "补充材料通知书",
         SupplementRequested,
-        (_NUMBER, Column("bcx", "items"), Column("ly", "reason")),
+        (NUMBER, Column("bcx", "items"), Column("ly", "reason")),
     ),
     Form(
         "zsga",
         "移送案件转送通知书",
         Forwarded,
-        (_NUMBER, Column("jsjg", "recipient"), Column("tjjcy", "procuratorate"), *_GROUND),
+        (NUMBER, Column("jsjg", "recipient"), Column("tjjcy", "procuratorate"), *GROUND),
     ),
     Form(
         "lags",
         "立案告知书",
         Filed,
-        (_NUMBER, Column("larq", "filed_on"), *under("lazm", "charge", _CHARGE), *under("bar", "contact", _CONTACT)),
+        (NUMBER, Column("larq", "filed_on"), *under("lazm", "charge", _CHARGE), *under("bar", "contact", CONTACT)),
     ),
     Form(
         "byla",
         "不予立案通知书",
         Declined,
-        (_NUMBER, _DECIDED, *_GROUND, Column("ajth", "file_returned", YES_NO)),
+        (NUMBER, DECIDED, *GROUND, Column("ajth", "file_returned", YES_NO)),
     ),
     Form(
         "zacf",
         "治安管理处罚告知",
         Penalised,
         (
-            _NUMBER,
-            _DECIDED,
+            NUMBER,
+            DECIDED,
             Column("jlts", "detention_days"),
             Column("fkje", "fine"),
-            Column("cfyj", "legal_basis", rows=_CITATIONS),
+            Column("cfyj", "legal_basis", rows=CITATIONS),
         ),
     ),
-    Form("ysxz", "移送行政机关处理函", Returned, (_NUMBER, *_GROUND, Column("cljy", "proposals"), _ATTACHED)),
-    Form("fywc", "复议决定书(维持)", ReconsiderationUpheld, (_NUMBER, _DECIDED, *_GROUND)),
-    Form("fybg", "复议决定书(立案)", ReconsiderationReversed, (_NUMBER, _DECIDED)),
-    Form("smly", "不立案理由说明书", Explained, (_NUMBER, Column("ly", "explanation"))),
-    Form("cxaj", "撤销案件决定书", CaseWithdrawn, (_NUMBER, _DECIDED, *_GROUND)),
+    Form("ysxz", "移送行政机关处理函", Returned, (NUMBER, *GROUND, Column("cljy", "proposals"), ATTACHED)),
+    Form("fywc", "复议决定书(维持)", ReconsiderationUpheld, (NUMBER, DECIDED, *GROUND)),
+    Form("fybg", "复议决定书(立案)", ReconsiderationReversed, (NUMBER, DECIDED)),
+    Form("smly", "不立案理由说明书", Explained, (NUMBER, Column("ly", "explanation"))),
+    Form("cxaj", "撤销案件决定书", CaseWithdrawn, (NUMBER, DECIDED, *GROUND)),
     Form(
         "jggz",
         "处理结果告知书",
         OutcomeReported,
-        (_NUMBER, Column("cljg", "outcome", OUTCOMES), Column("gzrq", "reported_on"), Column("sm", "summary")),
+        (NUMBER, Column("cljg", "outcome", OUTCOMES), Column("gzrq", "reported_on"), Column("sm", "summary")),
     ),
 )
 

@@ -82,7 +82,7 @@ def test_the_letter_is_their_form_with_its_numbers_and_list_of_materials() -> No
     assert form["nr"]["ysbh"] == "闵城执刑移〔2026〕3号"
     assert form["nr"]["clyss"][0]["mc"] == "涉嫌犯罪案件移送书"
     assert form["nr"]["cljyjddbyy"] == "已委托检测,报告尚未出具"
-    assert form["nr"]["jd"] == "121.238100"
+    assert form["nr"]["afjd"] == "121.238100"
     assert form["nr"]["sprzw"] == "1"
 
 
