@@ -42,6 +42,7 @@ from events.common import (
 )
 from events.envelope import DIGEST, SALTS
 from events.fact import Fact
+from events.parts import Attachment
 from events.registry import COMMON_KIND, kind_of
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -348,6 +349,18 @@ def _digests(value: JsonValue) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from _digests(item)
+
+
+def attachments(part: object) -> Iterator[Attachment]:
+    """The attachments of a fact, at any depth."""
+    if isinstance(part, Attachment):
+        yield part
+    elif isinstance(part, BaseModel):
+        for name in type(part).model_fields:
+            yield from attachments(getattr(part, name))
+    elif isinstance(part, tuple):
+        for item in part:
+            yield from attachments(item)
 
 
 # --- whole forms, to us

@@ -132,6 +132,7 @@ class Ferry:
         self._state: tuple[Journal, Sending] | None = None
         self._sent_at: dict[int, float] = {}
         self._troubled_since: dict[int, float] = {}
+        self._receipted_at: str | None = None
 
     async def send(self, items: Sequence[Item]) -> None:
         """Send items in one batch; when this returns, it lies there for the gap, and is kept until it is receipted.
@@ -227,7 +228,7 @@ class Ferry:
         sending = await asyncio.to_thread(self._settle, journal, sending, safe)
         post, decision = await asyncio.to_thread(self._decide, safe.position, sending)
         await asyncio.to_thread(self._answer, safe.position, decision, post, sending)
-        asked_again = await asyncio.to_thread(self._send_again, post, sending)
+        asked_again = await asyncio.to_thread(self._send_again, journal, post, sending)
         items, position = await self._take(safe.position, decision.take)
         newest = sending.newest(post.receipts)
         done = [id_ for batch, manifest in sorted(sending.kept.items()) if batch <= newest for id_ in manifest.ids]
@@ -246,6 +247,7 @@ class Ferry:
                 batch=after.batch,
                 digest=after.digest,
                 receipted=after.receipted,
+                receipted_at=max(filter(None, (journal.receipted_at, self._receipted_at)), default=None),
                 incoming=incoming,
             )
             self._folders.save(journal)
@@ -307,16 +309,17 @@ class Ferry:
         self._troubled_since = {**since, **dict.fromkeys(asking, now)}
         return sorted(asking)
 
-    def _send_again(self, post: _Post, sending: Sending) -> list[str]:
+    def _send_again(self, journal: Journal, post: _Post, sending: Sending) -> list[str]:
         """What is asked for, and what has waited for its receipt too long. Says what cannot be sent any more."""
         again: set[int] = set()
         words: list[str] = []
         for request in post.requests:
-            batches, gone = sending.asked(request)
+            batches, forgotten = sending.asked(request, journal.receipted_at)
             again.update(batches)
-            if gone:
+            if forgotten:
                 words.append(f"{self._ends.theirs} asks for batches from {request.first} on, which it has receipted")
         receipted = sending.newest(post.receipts)
+        self._receipted_at = max((receipt.made for receipt in post.receipts), default=self._receipted_at)
         waiting = [batch for batch in sending.kept if batch > receipted]
         again.update(due(waiting, self._sent_at, self._seconds(), self._pace.resend_after.total_seconds()))
         for batch in sorted(again):

@@ -200,7 +200,7 @@ class Sending:
 
     def newest(self, receipts: Iterable[Receipt]) -> int:
         """How far these receipts say that the other end has come."""
-        return max((item.batch for item in receipts if self.fault(item) is None), default=self.receipted)
+        return max([self.receipted, *(item.batch for item in receipts if self.fault(item) is None)])
 
     def fault(self, receipt: Receipt) -> str | None:
         """What is wrong with a receipt. One for a batch that is receipted already is not wrong."""
@@ -213,10 +213,15 @@ class Sending:
             return f"another batch {receipt.batch} was sent"
         return None
 
-    def asked(self, request: Request) -> tuple[list[int], bool]:
-        """The batches to send again, and whether some were asked for that are receipted and gone."""
+    def asked(self, request: Request, receipted_at: str | None) -> tuple[list[int], bool]:
+        """The batches to send again, and whether the other end has forgotten what it receipted before it asked.
+
+        A request that was late on its way may well ask for what has come since. `receipted_at`: when the last receipt
+        was made, by the clock of who made both.
+        """
         wanted = range(request.first, request.last + 1)
-        return [batch for batch in wanted if batch in self.kept], request.first <= self.receipted
+        forgotten = request.first <= self.receipted and receipted_at is not None and request.made > receipted_at
+        return [batch for batch in wanted if batch in self.kept], forgotten
 
 
 class Cursor(BaseModel):

@@ -28,7 +28,11 @@ REJECTED: Final = "rejected"
 
 
 class Journal(BaseModel):
-    """What a side remembers of what is no longer in its folders. `incoming`: how far it has receipted."""
+    """What a side remembers of what is no longer in its folders.
+
+    receipted, receipted_at: the last batch of ours with a receipt, and when that was made. incoming: how far we have
+    receipted.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,6 +40,7 @@ class Journal(BaseModel):
     batch: int = 0
     digest: str | None = None
     receipted: int = 0
+    receipted_at: str | None = None
     incoming: Cursor = Cursor()
 
 

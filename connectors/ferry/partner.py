@@ -131,7 +131,7 @@ class FerryPartner(Generic[D]):
         """A form that was sent, and not yet noted as sent when we were killed, goes again under its number."""
         while self.desk.tray:
             form = self.desk.tray[0]
-            cited = [str(digest) for digest in _digests(form.get("nr"))]
+            cited = [str(digest) for digest in cited_by_form(form.get("nr"))]
             await self._ferry.send([Item(str(form["lsh"]), orjson.dumps(form), cited)])
             self.desk.tray = self.desk.tray[1:]
             self._remember()
@@ -148,13 +148,13 @@ class FerryPartner(Generic[D]):
         half.replace(self._path)
 
 
-def _digests(value: JsonValue) -> list[str]:
+def cited_by_form(value: JsonValue) -> list[str]:
     """The attachments that a form of theirs cites, in its columns `zy`."""
     if isinstance(value, dict):
         own = [value["zy"]] if isinstance(value.get("zy"), str) and "mtlx" in value else []
-        return [*map(str, own), *(digest for item in value.values() for digest in _digests(item))]
+        return [*map(str, own), *(digest for item in value.values() for digest in cited_by_form(item))]
     if isinstance(value, list):
-        return [digest for item in value for digest in _digests(item)]
+        return [digest for item in value for digest in cited_by_form(item)]
     return []
 
 

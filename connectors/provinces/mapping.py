@@ -1,8 +1,8 @@
 """Our leads and joint operations, and the forms of cities in other provinces, both ways, pure.
 
-A cause of action is not the same thing in another province. In a form to them `ay` is what the crosswalk says that it is
-there and `lhay` 来函案由 what we call it; beside the columns stands `dz` 对照 with the law of either side, and `dzsm`
-对照说明 with what the crosswalk loses. In a form from them `ay` is in their words; our crosswalk goes beside its copies.
+A cause of action is not the same thing in another province. In a form to them `ay` is what the crosswalk says that it
+is there, `lhay` 来函案由 what we call it; beside the columns stand `dz` 对照 with the law of either side and `dzsm`
+对照说明 with what the crosswalk loses. In a form from them `ay` is in their words; our crosswalk goes beside copies.
 """
 
 from collections.abc import Sequence
@@ -350,8 +350,9 @@ def _theirs(crossed: Document) -> Document:
     """The event's cause and place as they call them. A cause without an equivalent stays empty; `dzsm` says so."""
     causes = [fill(_CAUSE_ROW, row) for row in _rows(crossed, "causes")]
     places = [fill(_PLACE_ROW, row) for row in _rows(crossed, "divisions") if row.get("pointer") == _SCENE]
-    found = {name: row[name] for row in causes[:1] for name in ("ay", "aydm") if name in row}
-    return {**found, **{"afqhmc": row["qhmc"] for row in places if "qhmc" in row}}
+    cause, place = next(iter(causes), {}), next(iter(places), {})
+    found: Document = {"ay": cause.get("ay"), "aydm": cause.get("aydm"), "afqhmc": place.get("qhmc")}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _rows(crossed: Document, name: str) -> Sequence[Document]:

@@ -15,6 +15,7 @@ from connectors.forms import (
     understood,
 )
 from connectors.identity import event_of
+from contracts.canonical import Document
 from contracts.codec import dump
 from events.common import Withdrawn
 from events.referral import Filed, Sent
@@ -32,7 +33,7 @@ COLUMNS = (
 
 
 def test_columns_are_read_both_ways() -> None:
-    data = {
+    data: Document = {
         "number": "闵公立〔2026〕3号",
         "charge": {"name": "罪"},
         "way": "held",
@@ -50,7 +51,7 @@ def test_a_document_number_comes_into_its_one_form() -> None:
 
 
 def test_what_is_withheld_is_neither_carried_nor_lost() -> None:
-    data = {"charge": {"name": {"_sd": "x"}}, "_salts": {"/a": "b"}}
+    data: Document = {"charge": {"name": {"_sd": "x"}}, "_salts": {"/a": "b"}}
     assert fill(COLUMNS, data) == {}
     assert losses(Sent, data, {}) == ()
 
