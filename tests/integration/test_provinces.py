@@ -1,6 +1,8 @@
 """Leads to simulated cities in other provinces, by mailbox and by ferry."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import sys
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -9,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from connectors import process
 from connectors.channel import (
     Channel,
     Confirmed,
@@ -89,7 +92,7 @@ def mailbox_opening(home: Path, shelf: Shelf, url: str, **options: str) -> Openi
 @asynccontextmanager
 async def mailbox(
     home: Path, *, branch: tuple[str, ...] | None = TRACED, token: str | None = None, **options: str
-) -> AsyncIterator[tuple[MailboxCity, Reader, Shelf]]:
+) -> AsyncGenerator[tuple[MailboxCity, Reader, Shelf]]:
     city = MailboxCity(Faults(3), agency=CITY, branch=branch, token=token, clock=lambda: TIME)
     await city.start()
     shelf = Shelf(home / "ours")
@@ -248,6 +251,25 @@ async def test_a_missing_attachment_is_a_parcel_that_waits(tmp_path: Path) -> No
         assert city.desk.matters == {}
 
 
+async def test_the_mailbox_as_a_process(tmp_path: Path) -> None:
+    log = tmp_path / "city.log"
+    argv = [sys.executable, "-m", "connectors.provinces.simulator", "--port", "0", "--seed", "7"]
+    child = process.spawn(argv, log=log)
+    async with asyncio.timeout(60):
+        while not log.exists() or "\n" not in log.read_text():
+            assert child.running, child.tail()
+            await asyncio.sleep(0.05)
+        shelf = Shelf(tmp_path / "ours")
+        reader = Reader(open_channel(mailbox_opening(tmp_path, shelf, log.read_text().split()[0])))
+        sent = await letter(shelf)
+        await reader.channel.hand_over(sent)
+        while len(reader.names(sent.exchange)) < 2:
+            await reader.collect()
+    assert reader.names(sent.exchange)[0] == "receipted"
+    await reader.channel.close()
+    assert child.terminate() == 0, child.tail()
+
+
 # --- ferry
 
 
@@ -259,7 +281,13 @@ def folders(home: Path) -> tuple[Path, Path]:
 
 def ferry_opening(home: Path, shelf: Shelf) -> Opening:
     outgoing, incoming = folders(home)
-    options = {"way": "ferry", "outgoing": str(outgoing), "incoming": str(incoming), "ask_after": 0, "resend_after": 0}
+    options: Document = {
+        "way": "ferry",
+        "outgoing": str(outgoing),
+        "incoming": str(incoming),
+        "ask_after": 0,
+        "resend_after": 0,
+    }
     return opening(CITY, agencies.Channel(via="provinces", signs_for=True, options=options), shelf)
 
 

@@ -147,18 +147,24 @@ def test_a_file_that_is_not_by_the_rules_makes_its_manifest_refused(file: dict[s
 
 
 def test_null_is_not_a_way_to_leave_out() -> None:
-    attachment = {"name": file_name(BUS, POLICE, 2, 1), "digest": DIGEST, "size": 1, "role": "attachment", "id": None}
+    attachment: JsonValue = {
+        "name": file_name(BUS, POLICE, 2, 1),
+        "digest": DIGEST,
+        "size": 1,
+        "role": "attachment",
+        "id": None,
+    }
     with pytest.raises(PaperRefused, match="left out"):
         opened(manifest(2).name, sealed({"files": [attachment]}))
 
 
 def test_an_attachment_is_there_once() -> None:
-    twice = [
+    twice: list[JsonValue] = [
         {"name": file_name(BUS, POLICE, 2, number), "digest": DIGEST, "size": 1, "role": "attachment"}
         for number in (1, 2)
     ]
     with pytest.raises(PaperRefused, match="twice"):
-        opened(manifest(2).name, sealed({"files": [*twice], "count": 2}))
+        opened(manifest(2).name, sealed({"files": twice, "count": 2}))
 
 
 def test_a_request_asks_for_a_bounded_run() -> None:

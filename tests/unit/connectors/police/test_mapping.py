@@ -156,7 +156,7 @@ def test_a_form_that_breaks_the_fact_is_unreadable(wrong: Document) -> None:
     }
     exchange = example("referral.sent")["exchange"]
     head: Document = {"bdlx": "byla", "lsh": "1", "wlbh": exchange, "sj": "2026-11-14T10:00:00+08:00"}
-    assert incoming(POLICE, {**head, "nr": good})
+    assert isinstance(incoming(POLICE, {**head, "nr": good}), Stated)
     with pytest.raises(FormUnreadable) as error:
         incoming(POLICE, {**head, "nr": {**good, **wrong}})
     assert "昨天" not in str(error.value)
