@@ -8,8 +8,8 @@ ConnectorError
 ├── KafkaRefused       Kafka will never take this message
 ├── ReadRefused        the bus does not answer a read; the message is its own
 ├── PartnerAway, PartnerRefuses, PartnerGone      a partner does not take something (connectors/channel.py)
-├── PaperUnreadable, PaperRefused                  a ferry's paper is damaged, or not what it says (connectors/ferry)
-├── FormUnreadable                                 a partner's form says nothing that we understand (connectors/forms.py)
+├── PaperUnreadable, PaperRefused                 a paper of a ferry is damaged, or not what it says
+├── FormUnreadable                                a form of a partner says nothing that we understand
 └── FileMissing, FileSpoilt                       an attachment is not there, or not what its digest says
 """
 
