@@ -1,11 +1,11 @@
-"""What gets lost where a partner's form has no place for what our event says."""
+"""What a partner's form has no place for: said with what is handed over, so that nobody takes it for the whole."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """One member of `data` that the partner does not get: its JSON pointer, and what is lost in words. No values."""
+    """One member of an event that a partner's form does not carry. `pointer`: JSON pointer into the event."""
 
     pointer: str
     zh: str
