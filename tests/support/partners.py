@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import yaml
 
+from connectors.channel import Files
 from contracts.agencies import Channel
 from contracts.records import Record
 from services.delivery.agreed import Agreed
@@ -42,13 +43,13 @@ async def set_channel(around: Runtime, agency: str, **channel: Any) -> None:
 class Delivering:
     """Delivery without HTTP and without Kafka before it: `take_in` is what the consumer would do."""
 
-    def __init__(self, around: Runtime) -> None:
+    def __init__(self, around: Runtime, files: Files | None = None) -> None:
         self.around = around
         self.inboxes = Inboxes(around.pool)
         self.stages = Stages(around, around.clock)
         self.queue = Queue(around.pool)
         self.dispatch = Dispatch(around, self.inboxes, self.queue, self.stages, Agreed(around.pool))
-        self.partners = Partners(self.dispatch, NoFiles())
+        self.partners = Partners(self.dispatch, files or NoFiles())
         self.watch = Watch(self.dispatch)
         self._follower = Follower(around, "delivery", Post(self.dispatch), [EVENTS], hop=4)
 
@@ -76,9 +77,9 @@ class Delivering:
 
 
 @asynccontextmanager
-async def delivering(around: Runtime) -> AsyncGenerator[Delivering]:
+async def delivering(around: Runtime, files: Files | None = None) -> AsyncGenerator[Delivering]:
     """One process's delivery, at work."""
-    found = Delivering(around)
+    found = Delivering(around, files)
     found.stages.start()
     found.partners.start()
     found.watch.start()
