@@ -40,14 +40,16 @@ _LIMITED: Final = (
     Cell("/do_by", "deadline"),
     Cell("/recipient", "unit"),
 )
-_UPHELD: Final = {"within-duties": "属于承办单位职责", "return-unproven": "退单理由不成立"}
-_SENT_BACK: Final = {
-    "not-competent-matter": "不属于本单位职责",
-    "not-competent-territory": "不在本辖区",
-    "duplicate-order": "重复交办",
-    "place-unclear": "河段或问题不明",
-}
-_REOPENED: Final = {"not-remedied": "未整改到位", "relapsed": "问题反弹", "photos-do-not-show": "照片不符"}
+_UPHELD: Final = ground({"within-duties": "属于承办单位职责", "return-unproven": "退单理由不成立"})
+_SENT_BACK: Final = ground(
+    {
+        "not-competent-matter": "不属于本单位职责",
+        "not-competent-territory": "不在本辖区",
+        "duplicate-order": "重复交办",
+        "place-unclear": "河段或问题不明",
+    }
+)
+_REOPENED: Final = ground({"not-remedied": "未整改到位", "relapsed": "问题反弹", "photos-do-not-show": "照片不符"})
 _CONCLUSION: Final = Terms(
     {
         "resolved": "已整改",
@@ -79,7 +81,7 @@ THEIRS: Final = by_action(
     [
         DISPATCHED,
         Form("改派", workorder.Redispatched, (*_LIMITED, Cell("/reason", "reason"))),
-        Form("维持", workorder.Upheld, ground(_UPHELD)),
+        Form("维持", workorder.Upheld, _UPHELD),
         Form(
             "复核通过",
             workorder.Verified,
@@ -93,7 +95,7 @@ THEIRS: Final = by_action(
         Form(
             "复核不通过",
             workorder.Reopened,
-            (*ground(_REOPENED), Cell("/do_by", "deadline"), Cell("/photos", "photos", FILES)),
+            (*_REOPENED, Cell("/do_by", "deadline"), Cell("/photos", "photos", FILES)),
         ),
         Form("销号", workorder.Closed, (Cell("/closed_at", "closedAt", LOCAL), Cell("/note", "note"))),
         Form("同意延期", common.ExtensionGranted, (Cell("/new_date", "newDate"),)),
@@ -106,7 +108,7 @@ THEIRS: Final = by_action(
 OURS: Final = by_type(
     [
         Form("接单", workorder.Accepted, (_SOURCE, Cell("/number", "acceptanceNo"), *contact())),
-        Form("退单", workorder.SentBack, (*ground(_SENT_BACK), *COMPETENT, *contact())),
+        Form("退单", workorder.SentBack, (*_SENT_BACK, *COMPETENT, *contact())),
         Form(
             "办结",
             workorder.Done,

@@ -2,7 +2,7 @@
 
     python -m connectors.rivers.simulator --port 8790 --seed 7
 
-POST /_acts {"action": "交办", "form": {…}} creates an order; {"action": "复核通过", "number": …} and so on go on with it.
+POST /_acts {"action": "交办", "form": {…}} creates an order; {"action": "复核通过", "number": …} goes on with it.
 """
 
 from typing import Final
