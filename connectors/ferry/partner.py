@@ -27,7 +27,10 @@ from contracts.signatures import Keyring, SigningKey, load_private
 
 
 class Desk(BaseModel):
-    """A partner's memory of forms. `seen`: what it has acted on, in order. `tray`: forms of its own that are still to go out."""
+    """A partner's memory of forms.
+
+    seen: what it has acted on, in order. tray: forms of its own that are still to go out.
+    """
 
     model_config = ConfigDict(validate_assignment=True)
 

@@ -79,7 +79,7 @@ class Delivery:
         """
         health = self._consumer.health()
         following = None if health.ready else health.reason or health.state
-        return [trouble for trouble in (following, self._bell.listener.trouble, *self._partners.troubles) if trouble]
+        return [trouble for trouble in (following, self._bell.listener.trouble, self._partners.trouble) if trouble]
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """Inboxes, and deliveries for operators."""

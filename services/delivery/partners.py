@@ -86,9 +86,9 @@ class Partners:
             await self._locks.close()
 
     @property
-    def troubles(self) -> list[str]:
-        """Which partners cannot be served because of their contracts, in words."""
-        return [*([self._listener.trouble] if self._listener.trouble else []), *self._troubles.values()]
+    def trouble(self) -> str | None:
+        """Why nobody is woken. A partner that cannot be served is no trouble of ours: the list of deliveries tells."""
+        return self._listener.trouble
 
     async def _look(self) -> None:
         """Serve whom the contracts name; wake who has something to do."""
@@ -151,12 +151,18 @@ class Partners:
             why = str(error) if isinstance(error, ConnectorError) else f"{agency.code}: the connector failed: {error!r}"
             if self._troubles.get(agency.code) != why:
                 log.error("not served", agency=agency.code, reason=why)
+                await self._troubled(agency.code, f"not served: {why}")
             self._troubles[agency.code] = why
             return
-        self._troubles.pop(agency.code, None)
+        if self._troubles.pop(agency.code, None):
+            await self._troubled(agency.code, None)
         served = self._served[agency.code] = Served(agency, channel, self._dispatch)
         served.start()
         log.info("served", agency=agency.code, via=agency.channel.via)
+
+    async def _troubled(self, code: str, why: str | None) -> None:
+        async with self._dispatch.runtime.pool.connection() as connection:
+            await self._dispatch.queue.troubled(connection, code, why)
 
     async def _disabled(self, agency: Agency) -> None:
         """Park a partner whose contract asks for it, and take that back when it no longer does."""

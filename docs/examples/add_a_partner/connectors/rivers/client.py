@@ -1,10 +1,9 @@
 """Talks with the river chiefs' platform: letters out to `letters`, its changes in."""
 
-from connectors.rivers.mapping import arrival, letter
-
 from connectors.channel import Channel, Collected, Confirmed, Handed, Opening, Parcel, Stated
 from connectors.forms.desk import Desk
 from connectors.forms.table import Unreadable
+from connectors.rivers.mapping import arrival, letter
 
 
 class Rivers:
