@@ -8,7 +8,10 @@ ConnectorError
 ├── KafkaRefused       Kafka will never take this message
 ├── ReadRefused        the bus does not answer a read; the message is its own
 ├── PartnerAway, PartnerRefuses, PartnerGone      a partner does not take something (connectors/channel.py)
-└── FileMissing, FileSpoilt                       an attachment is not there, or not what its digest says
+├── FileMissing, FileSpoilt                       an attachment is not there, or not what its digest says
+├── FileRefused        the bus does not take or give an attachment; the message is its own
+├── FilesAway          the store of attachments does not answer (connectors/files/store.py)
+└── SpoolBusy          an attachment on its way in is being written by somebody else (connectors/files/spool.py)
 """
 
 
@@ -38,3 +41,7 @@ class KafkaRefused(ConnectorError):
 
 class ReadRefused(ConnectorError):
     """The bus does not answer a read: nothing there for this agency, or a wrong question."""
+
+
+class FileRefused(ConnectorError):
+    """The bus does not take or give an attachment: not for this agency, too large, not there yet."""
