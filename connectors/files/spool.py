@@ -11,7 +11,9 @@ or hold what was never sent; its size is asked anew each time, and its digest be
 import asyncio
 import fcntl
 import hashlib
+import math
 import os
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -22,6 +24,7 @@ from uuid import UUID
 
 from connectors.errors import ConnectorError
 
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _WRITE: Final = 1024 * 1024
 """Bytes that are collected before they are written."""
 
@@ -101,7 +104,15 @@ class Spool:
     def untouched(self, since: datetime) -> list[UUID]:
         """What nobody has appended to since then."""
         paths = self._folder.iterdir() if self._folder.is_dir() else ()
-        return [UUID(path.name) for path in paths if path.stat().st_mtime < since.timestamp()]
+        ids = [UUID(path.name) for path in paths if _ID.fullmatch(path.name)]
+        return [id_ for id_ in ids if self._touched(id_) < since.timestamp()]
+
+    def _touched(self, id_: UUID) -> float:
+        """When, in seconds since 1970; never, where it is gone meanwhile."""
+        try:
+            return self._path(id_).stat().st_mtime
+        except FileNotFoundError:
+            return math.inf
 
     def _path(self, id_: UUID) -> Path:
         return self._folder / str(id_)
