@@ -61,6 +61,10 @@ class Spooled:
         """The digest of what is here, once it is safe on the disk."""
         return await asyncio.to_thread(self._digest)
 
+    def empty(self) -> None:
+        """Begin anew."""
+        self._file.truncate(0)
+
     def remove(self) -> None:
         """Throw it away."""
         self.path.unlink(missing_ok=True)
@@ -74,6 +78,18 @@ class Spooled:
         os.fsync(self._file.fileno())
         with self.path.open("rb") as file:
             return f"sha-256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+@asynccontextmanager
+async def spooled(path: Path) -> AsyncGenerator[Spooled, None]:
+    """A file that is not whole yet, made where there is none, for us alone. Raises SpoolBusy."""
+    # Unbuffered, so that a kill loses nothing of what was written. The lock ends with the process, however it ends.
+    with FileIO(path, "a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SpoolBusy(f"{path.name} is being written; ask again when that is over") from error
+        yield Spooled(path, file)
 
 
 class Spool:
@@ -93,13 +109,8 @@ class Spool:
     async def opened(self, id_: UUID) -> AsyncGenerator[Spooled, None]:
         """The file of this id, made where there is none, for us alone. Raises SpoolBusy."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        # Unbuffered, so that a kill loses nothing of what was written. The lock ends with the process, however it ends.
-        with FileIO(self._path(id_), "a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise SpoolBusy(f"{id_} is being written; ask again when that is over") from error
-            yield Spooled(self._path(id_), file)
+        async with spooled(self._path(id_)) as file:
+            yield file
 
     def untouched(self, since: datetime) -> list[UUID]:
         """What nobody has appended to since then."""

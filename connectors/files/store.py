@@ -22,7 +22,7 @@ from uuid import uuid4
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import ClientConfig, LocalStore, S3Store
+from obstore.store import LocalStore, S3Store
 
 from connectors.channel import FileMissing, FileSpoilt
 from connectors.errors import ConnectorError, SettingsError
@@ -30,6 +30,7 @@ from connectors.files.spool import Spool
 
 if TYPE_CHECKING:
     from obstore import GetOptions
+    from obstore.store import ClientConfig
 
 PIECE: Final = 256 * 1024
 """Bytes of a piece that is read."""

@@ -127,7 +127,7 @@ class FileRoutes:
         caller = await self._door.caller(request)
         digest = request.match_info["digest"]
         await self._require_access(caller.agency, digest)
-        size = await self._size(digest)
+        size = await self._sound(digest)
         etag = f'"{digest}"'
         headers = {
             hdrs.ETAG: etag,
@@ -173,20 +173,31 @@ class FileRoutes:
         if found is Access.NONE:
             raise ProblemError("not-found", f"no event that {agency} was delivered cites such a file")
 
-    async def _size(self, digest: str) -> int:
+    async def _sound(self, digest: str) -> int:
+        """How long the file is; one that was damaged when it last went out is looked through first.
+
+        Raises ProblemError.
+        """
+        async with self._pool.connection() as connection:
+            suspect = await (await connection.execute(_SUSPECT, (digest,))).fetchone()
         try:
+            if suspect:
+                async for _ in self._store.read(digest):
+                    pass
+                async with self._pool.connection() as connection:
+                    await connection.execute(_CLEAR, (digest,))
             return await self._store.size(digest)
-        except FileMissing as error:
+        except (FileMissing, FileSpoilt) as error:
             await self._note_damage(digest, error)
             raise ProblemError("file-damaged", str(error)) from error
         except FilesAway as error:
             raise unavailable(str(error)) from error
 
     async def _note_damage(self, digest: str, error: Exception) -> None:
-        """From now on it may be uploaded again, which mends it."""
+        """From now on it is looked through before it goes out, and may be uploaded again, which mends it."""
         log.error("file damaged", digest=digest, reason=str(error))
         async with self._pool.connection() as connection:
-            await connection.execute("INSERT INTO files.spoilt (digest) VALUES (%s) ON CONFLICT DO NOTHING", (digest,))
+            await connection.execute(_SUSPECT_NOW, (digest,))
 
 
 def _tus(handler: Handler) -> Handler:
@@ -244,3 +255,8 @@ def _id(request: web.Request) -> UUID:
 
 def _state(upload: Upload) -> dict[str, str]:
     return {"Upload-Offset": str(upload.offset), "Upload-Expires": format_datetime(upload.expires, usegmt=True)}
+
+
+_SUSPECT: Final = "SELECT 1 FROM files.spoilt WHERE digest = %s"
+_SUSPECT_NOW: Final = "INSERT INTO files.spoilt (digest) VALUES (%s) ON CONFLICT DO NOTHING"
+_CLEAR: Final = "DELETE FROM files.spoilt WHERE digest = %s"
