@@ -15,6 +15,7 @@ import hashlib
 import os
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import unquote, urlsplit
@@ -30,14 +31,14 @@ from connectors.files.spool import Spool
 
 if TYPE_CHECKING:
     from obstore import GetOptions
-    from obstore.store import ClientConfig
+    from obstore.store import ClientConfig, RetryConfig
 
 PIECE: Final = 256 * 1024
 """Bytes of a piece that is read."""
 
 _INCOMING: Final = "incoming"
 _DIGEST: Final = re.compile(r"sha-256:([0-9a-f]{64})")
-_PART: Final = 8 * 1024 * 1024
+_PART: Final = 5 * 1024 * 1024
 _PARTS_AT_ONCE: Final = 2
 
 
@@ -161,7 +162,8 @@ class Bucket:
         endpoint = os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT") or ""
         if endpoint.startswith("http://"):
             options["allow_http"] = True
-        self.store = S3Store(bucket, prefix=prefix or None, client_options=options)
+        retries: RetryConfig = {"max_retries": 4, "retry_timeout": timedelta(seconds=30)}
+        self.store = S3Store(bucket, prefix=prefix or None, client_options=options, retry_config=retries)
 
     async def put(self, path: Path, key: str) -> None:
         """Upload it in parts; the object appears with the last."""
