@@ -21,8 +21,9 @@ from contracts.records import Record, Statement
 from contracts.signatures import seal
 from services.delivery.app import SCHEMA, Delivery, build
 from services.delivery.inboxes import Inboxes
-from services.delivery.post import HistoryMissing, Post, Stages
+from services.delivery.post import Post, Stages
 from services.kernel.follower import Follower
+from services.kernel.parties import HistoryMissing
 from services.kernel.service import Runtime
 from tests.support.factory import BUS, TIME, key, new_exchange
 from tests.support.play import JUSTICE, MINHANG, QINGPU, XUHUI, Play
