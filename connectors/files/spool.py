@@ -25,7 +25,7 @@ from uuid import UUID
 from connectors.errors import ConnectorError
 
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_WRITE: Final = 1024 * 1024
+_WRITE: Final = 256 * 1024
 """Bytes that are collected before they are written."""
 
 

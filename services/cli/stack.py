@@ -32,7 +32,7 @@ from services.kernel.time import driven, set_driven
 
 REGISTRARS: Final = "registrars"
 """What the process is called that runs all registrars."""
-TOGETHER: Final = (("gateway",), registrars(), ("delivery",), ("files",), ("audit",), ("clocks",))
+TOGETHER: Final = (("gateway",), registrars(), ("delivery", "files"), ("audit",), ("clocks",))
 """The services of each process: by far the most of what a registrar does is to wait, so all of them share one."""
 APART: Final = tuple((name,) for names in TOGETHER for name in names)
 """Each service in a process of its own."""
