@@ -8,11 +8,11 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from connectors.files.store import open_store
 from connectors.http.tokens import Door, ReplayGuard
 from services.files.grants import Grants
 from services.files.routes import FileRoutes, UploadRoutes
 from services.files.uploads import Bounds, Uploads
+from services.kernel.files import file_store
 from services.kernel.follower import Follower
 from services.kernel.schema import schema
 from services.kernel.service import Runtime
@@ -30,7 +30,7 @@ class FilesService:
     def __init__(self, runtime: Runtime) -> None:
         """Raises SettingsError where `files` names no place."""
         settings, pool = runtime.settings, runtime.pool
-        store = open_store(settings.files or str(settings.files_folder), settings.files_folder)
+        store = file_store(settings)
         bounds = Bounds(settings.max_uploads, settings.max_uploading, settings.upload_lifetime)
         self._uploads = Uploads(pool, store, bounds)
         self._follower = Follower(runtime, "files", Grants(runtime), runtime.library.current().topics.events(), hop=6)

@@ -88,10 +88,14 @@ class Uploads:
         return upload
 
     async def look(self, agency: str, id_: UUID) -> Upload:
-        """How far it has come; one that is whole and was not looked at since is checked now.
+        """How far it has come, also while somebody writes; one that is whole and was not checked is checked now.
 
-        Raises UploadUnknown, FileSpoilt, FilesAway, or SpoolBusy while somebody writes.
+        Raises UploadUnknown, FileSpoilt, FilesAway, or SpoolBusy while it is being checked.
         """
+        come = self._store.spool.size(id_)
+        upload = await self._find(agency, id_)
+        if upload.finished or come < upload.size:
+            return replace(upload, offset=upload.size if upload.finished else come)
         async with self._opened(agency, id_) as (upload, file):
             return upload if upload.finished else await self._advanced(upload, file)
 

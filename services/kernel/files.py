@@ -12,11 +12,17 @@ from enum import Enum
 from typing import Final
 
 from connectors.channel import FileMissing
-from connectors.files.store import FileStore
+from connectors.files.store import FileStore, open_store
 from connectors.postgres.pool import Connection, Pool
 from contracts.agencies import Agencies
+from services.kernel.settings import Settings
 
 BUS_ROLE: Final = "bus"
+
+
+def file_store(settings: Settings) -> FileStore:
+    """The store that the settings name. Raises SettingsError."""
+    return open_store(settings.files or str(settings.files_folder), settings.files_folder)
 
 
 class Access(Enum):

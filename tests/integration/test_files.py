@@ -19,10 +19,9 @@ from click.testing import CliRunner, Result
 
 from connectors.channel import FileMissing, FileSpoilt
 from connectors.errors import FileRefused
-from connectors.files.store import open_store
 from connectors.http.client import AgencyClient, Answer
 from connectors.http.files import Content
-from connectors.http.server import Server
+from connectors.http.server import Limits, Server
 from connectors.kafka.settings import KafkaSettings
 from connectors.process import Child, free_port, spawn
 from contracts.agencies import directory
@@ -35,7 +34,7 @@ from services.files.app import SCHEMA, FilesService, build
 from services.files.grants import Grants
 from services.files.uploads import Bounds, Uploads
 from services.gateway.proxy import Proxy
-from services.kernel.files import Access, AgencyFiles, access, on_behalf
+from services.kernel.files import Access, AgencyFiles, access, file_store, on_behalf
 from services.kernel.follower import Follower
 from services.kernel.keys import save_key
 from services.kernel.parties import HistoryMissing
@@ -87,16 +86,21 @@ async def follow(around: Runtime, records: Sequence[Record]) -> None:
 
 @asynccontextmanager
 async def through_the_gateway(service: FilesService) -> AsyncGenerator[str, None]:
-    """The address of a gateway's way through to the service; its consumer stays out, the test says what arrives."""
-    service._consumer = _NoConsumer()  # type: ignore[assignment] # pyright: ignore[reportAttributeAccessIssue]
-    async with serving("files", service) as url, before(url) as address:
+    """The address of a gateway's way through to the service."""
+    async with serving("files", quiet(service)) as url, before(url) as address:
         yield address
 
 
+def quiet(service: FilesService) -> FilesService:
+    """The service whose consumer stays out: the test says what arrives."""
+    service._consumer = _NoConsumer()  # type: ignore[assignment] # pyright: ignore[reportAttributeAccessIssue]
+    return service
+
+
 @asynccontextmanager
-async def before(url: str) -> AsyncGenerator[str, None]:
+async def before(url: str, limits: Limits | None = None) -> AsyncGenerator[str, None]:
     proxy = Proxy("files", url, ["/v1/files"], max_body=2048 * MIB)
-    server = Server("gateway", proxy.routes(), list)
+    server = Server("gateway", proxy.routes(), list, limits)
     await proxy.start()
     await server.start("127.0.0.1", 0)
     try:
@@ -270,32 +274,50 @@ async def _cut(agency: AgencyClient, path: str, content: bytes, after: int) -> N
     await agency._ask("PATCH", path, headers=headers, data=half())
 
 
+async def test_a_client_that_falls_silent_is_told_so_and_loses_nothing(around: Runtime) -> None:
+    content, service = os.urandom(MIB), quiet(build(around))
+    async with serving("files", service) as own, before(own, Limits(body=0.5)) as url, client(url, MINHANG) as minhang:
+        path = (await begin(minhang, digest_of(content), len(content))).headers["Location"]
+
+        async def silent() -> AsyncIterator[bytes]:
+            yield content[:700_000]
+            await asyncio.sleep(5)
+
+        headers = {**FROM_THE_START, "Content-Length": str(len(content)), **minhang._token()}
+        assert (await minhang._ask("PATCH", path, headers=headers, data=silent())).code == "body-timeout"
+
+        async def reached() -> bool:
+            return (await tus(minhang, "HEAD", path)).headers.get("Upload-Offset") == "700000"
+
+        await eventually(reached)
+        assert (await carry_on(minhang, path, 700_000, content[700_000:])).status == 204
+
+
 async def test_one_at_a_time(around: Runtime) -> None:
     content = os.urandom(MIB)
     async with through_the_gateway(build(around)) as url, client(url, MINHANG) as minhang:
         path = (await begin(minhang, digest_of(content), len(content))).headers["Location"]
-        begun, go_on = asyncio.Event(), asyncio.Event()
+        go_on = asyncio.Event()
 
         async def slow() -> AsyncIterator[bytes]:
-            yield content[:1000]
-            begun.set()
+            yield content[:300_000]
             await go_on.wait()
-            yield content[1000:]
+            yield content[300_000:]
 
         headers = {**FROM_THE_START, "Content-Length": str(len(content)), **minhang._token()}
         writing = asyncio.create_task(minhang._ask("PATCH", path, headers=headers, data=slow()))
-        await begun.wait()
 
-        async def busy() -> bool:
-            return (await tus(minhang, "HEAD", path)).status == 423
+        async def under_way() -> bool:
+            return int((await tus(minhang, "HEAD", path)).headers["Upload-Offset"]) > 0
 
-        await eventually(busy)
-        assert (await carry_on(minhang, path, 0, content)).code == "upload-busy"
+        await eventually(under_way)
+        for answer in (await carry_on(minhang, path, 300_000, b"x"), await tus(minhang, "DELETE", path)):
+            assert (answer.status, answer.code, answer.headers["Retry-After"]) == (423, "upload-busy", "1")
         go_on.set()
         assert (await writing).status == 204
 
 
-async def test_an_agency_s_uploads_are_bounded_and_purged(around: Runtime, tmp_path: Path) -> None:
+async def test_an_agency_s_uploads_are_bounded_and_purged(around: Runtime) -> None:
     around.settings.max_uploads, around.settings.max_uploading = 2, 1000
     async with through_the_gateway(build(around)) as url, client(url, MINHANG) as minhang, client(url, QINGPU) as other:
         first = await begin(minhang, digest_of(b"a"), 400)
@@ -308,7 +330,7 @@ async def test_an_agency_s_uploads_are_bounded_and_purged(around: Runtime, tmp_p
         async with around.pool.connection() as connection:
             await connection.execute("UPDATE files.uploads SET expires = now() - interval '1 s' WHERE size = 400")
         assert (await tus(minhang, "HEAD", first.headers["Location"])).status == 404
-        kept = open_store(around.settings.files, tmp_path)
+        kept = file_store(around.settings)
         uploads = Uploads(around.pool, kept, Bounds(2, 1000, timedelta(days=1)))
         assert kept.spool.size(UUID(first.headers["Location"].rsplit("/", 1)[-1])) == 1
         assert await uploads.purge() == 1
@@ -678,7 +700,7 @@ async def test_a_connector_reads_what_its_agency_may(around: Runtime) -> None:
 
 
 def open_files(around: Runtime, agency: str) -> AgencyFiles:
-    return AgencyFiles(open_store(around.settings.files, Path(around.settings.files)), around.pool, agency)
+    return AgencyFiles(file_store(around.settings), around.pool, agency)
 
 
 async def one(content: bytes) -> AsyncIterator[bytes]:
