@@ -12,6 +12,7 @@ from urllib.request import Request, urlopen
 from uuid import uuid4
 
 import pytest
+from moto.server import ThreadedMotoServer
 
 from connectors.channel import FileMissing, FileSpoilt
 from connectors.errors import SettingsError
@@ -29,7 +30,7 @@ def s3() -> Iterator[str]:
         _make_bucket(given)
         yield given
         return
-    server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     _make_bucket(f"http://{host}:{port}")
