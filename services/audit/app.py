@@ -36,7 +36,8 @@ class Audit:
     def __init__(self, runtime: Runtime) -> None:
         settings = runtime.settings
         topics = [*runtime.library.current().topics.events(), DELIVERIES, OUTAGES, OUTCOMES]
-        self._follower = Follower(runtime, "audit", Writer(), topics, hop=5)
+        writer = Writer(runtime.pool, runtime.library, settings.bus)
+        self._follower = Follower(runtime, "audit", writer, topics, hop=5)
         self._consumer = self._follower.consumer()
         door = Door(runtime.library, settings.bus, ReplayGuard(runtime.pool, "audit"), settings.token_lifetime)
         self._ledger = Ledger(runtime.pool)

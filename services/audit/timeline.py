@@ -86,7 +86,7 @@ class Thread:
         return cls(
             kind=last.kind,
             exchange=last.exchange,
-            opener=str(first.event["source"]),
+            opener=first.opener,
             opened=str(first.event["recordedtime"]),
             changed=str(last.event["recordedtime"]),
             sequence=last.sequence,
@@ -241,7 +241,7 @@ def _seen_clocks(
     every = clocks(History.of(records, delivered(stages)), rules, calendars)
     found = [item for item in every if own in {None, item.agency} or item.rule.duty != RECIPIENT]
     # What suspended a clock, it knows only by its time.
-    times = {instant(record.event["acceptedtime"]) for record in records if record.sequence in hidden}
+    times = {instant(record.acceptedtime) for record in records if record.sequence in hidden}
     return [
         item
         for item in found
@@ -332,7 +332,7 @@ def _entries(
     for record in records:
         seen = record.seen_by(reader, newest)
         stub = bool(seen.get("stub"))
-        accepted = None if stub else instant(record.event["acceptedtime"])
+        accepted = None if stub else instant(record.acceptedtime)
         entry: Document = {
             "kind": record.kind,
             "exchange": record.exchange,
@@ -355,7 +355,7 @@ def _statement(record: Record, seen: Document, agencies: Agencies) -> Document:
         "type": record.event["type"],
         "title_zh": fact.title_zh,
         "title_en": fact.name().replace("_", " ").capitalize(),
-        "source": _agency(str(record.event["source"]), agencies),
+        "source": _agency(record.source, agencies),
         "time": record.event["time"],
         "acceptedtime": record.event["acceptedtime"],
         "status": record.standing.status,
@@ -375,7 +375,7 @@ def _deliveries(
     stages: Sequence[StageReached], record: Record, reader: str, newest: Standing, agencies: Agencies
 ) -> list[JsonValue]:
     """The author and the overseers learn of everybody's copies, others of their own."""
-    everybody = reader == record.event["source"] or newest.parties[reader].role in _OVERSEERS
+    everybody = reader == record.source or newest.parties[reader].role in _OVERSEERS
     return [
         {
             **_agency(stage.recipient, agencies),

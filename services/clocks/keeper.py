@@ -17,7 +17,7 @@ from contracts.topics import DELIVERIES
 from services.clocks.words import Law, Sheet, Timing, sheet
 from services.kernel.settings import Settings
 from services.kernel.stages import all_stages
-from services.kernel.store import ExchangeKey, Store
+from services.kernel.store import ExchangeKey, Store, exchanges
 
 _PAGE: Final = 500
 
@@ -30,6 +30,7 @@ class Keeper:
     def __init__(self, pool: Pool, library: Library, settings: Settings) -> None:
         self._pool = pool
         self._library = library
+        self._bus = settings.bus
         self._timing = Timing(settings.clock_grace, settings.clock_tolerance)
         self.changed = _nothing
 
@@ -147,16 +148,9 @@ class Keeper:
         return len(keys)
 
     async def _records(self, keys: Sequence[ExchangeKey]) -> Mapping[ExchangeKey, Sequence[Record]]:
-        topics = self._library.current().topics
-        by_registrar: dict[str, list[ExchangeKey]] = defaultdict(list)
-        for key in keys:
-            registrar = topics.registrar_of(key[0])
-            if registrar is not None:
-                by_registrar[registrar].append(key)
-        found: dict[ExchangeKey, Sequence[Record]] = {}
-        for registrar, own in by_registrar.items():
-            found |= await Store(registrar, self._pool).exchanges(own)
-        return found
+        """What is registered in those of these exchanges that this bus keeps: it speaks of no other bus's clocks."""
+        found = await exchanges(self._pool, self._library.current().topics, keys)
+        return {key: records for key, records in found.items() if records[0].standing.home == self._bus}
 
 
 def _nothing() -> None:
