@@ -20,7 +20,7 @@ from contracts.codec import copy_for, fact_type, require_author
 from contracts.errors import ContractError, RelayError
 from contracts.records import RECEIPT, Record, Standing, digest_of_signed
 from contracts.signatures import SigningKey, seal, verify_seal
-from events.envelope import DIGEST, SALTS
+from events.envelope import DIGEST
 
 _IN_RECEIPT: Final = ("kind", "exchange", "sequence", "recordedtime")
 _OF_EVENT: Final = ("source", "id", "type", "acceptedtime")

@@ -11,7 +11,7 @@ Its items:
     {"kind": "submission", "event", "slip"}             what the sender took from an agency of its own; we decide
     {"kind": "outcome", "statement"}                    what became of a submission that we had handed over
     {"kind": "stage", "stage"}                          a stage of a copy, which the sender itself has reached
-    {"kind": "through", "at"}                           all that the sender took or registered before has been handed over
+    {"kind": "through", "at"}                           all that the sender has from before was handed over
 
 The answer is the witness of the relay, sealed by the bus that took it, for the sender to keep:
 
@@ -28,7 +28,7 @@ from typing import Final, TypeAlias
 from pydantic import ValidationError
 
 from contracts.agencies import Agencies
-from contracts.canonical import Document, canonical, digest, instant, timestamp
+from contracts.canonical import Document, canonical, digest, instant, parse_object, timestamp
 from contracts.codec import content_digest, require_author
 from contracts.deliveries import StageReached
 from contracts.errors import ContractError, RelayError
@@ -223,6 +223,4 @@ def _stage(stage: StageReached, between: Between) -> StageReached:
 
 
 def _document(record: Record) -> Document:
-    standing = record.standing.model_dump(mode="json")
-    audience = None if record.audience is None else [*record.audience]
-    return {"event": record.event, "receipt": record.receipt, "standing": standing, "audience": audience}
+    return parse_object(record.to_bytes())

@@ -444,9 +444,7 @@ def _hops(records: Sequence[Record]) -> Iterator[Hop]:
     for record in records:
         now = _recipients(record)
         for taker in sorted(now - before) if before - now else ():
-            yield Hop(
-                sequence=record.sequence, by=record.source, taker=taker, at=_accepted(record), again=taker in had
-            )
+            yield Hop(sequence=record.sequence, by=record.source, taker=taker, at=_accepted(record), again=taker in had)
         had |= now
         before = now
 

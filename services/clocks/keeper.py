@@ -1,6 +1,5 @@
 """The tables of clocks: each exchange's clocks as they stand after what is registered and delivered."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final

@@ -9,10 +9,11 @@ import structlog
 from aiohttp import web
 
 from connectors.http.tokens import Door, ReplayGuard
-from contracts.topics import OUTCOMES
+from contracts.topics import DELIVERIES, FORWARDS, OUTCOMES
 from services.delivery.bell import Bell
 from services.delivery.inboxes import Inboxes
 from services.delivery.post import Post, Stages
+from services.delivery.relay import Relay
 from services.delivery.routes import InboxRoutes
 from services.kernel.follower import Follower
 from services.kernel.schema import schema
@@ -33,9 +34,11 @@ class Delivery:
         self._retention = settings.inbox_retention
         self._inboxes = Inboxes(runtime.pool)
         self._bell = Bell(settings.postgres, self._inboxes)
-        self._stages = Stages(runtime, runtime.clock)
-        topics = [*runtime.library.current().topics.events(), OUTCOMES]
-        self._follower = Follower(runtime, "delivery", Post(runtime, self._inboxes, self._stages), topics, hop=4)
+        self._relay = Relay(runtime)
+        self._stages = Stages(runtime, self._relay, runtime.clock)
+        topics = [*runtime.library.current().topics.events(), OUTCOMES, FORWARDS, DELIVERIES]
+        post = Post(runtime, self._inboxes, self._relay, self._stages)
+        self._follower = Follower(runtime, "delivery", post, topics, hop=4)
         self._consumer = self._follower.consumer()
         door = Door(runtime.library, settings.bus, ReplayGuard(runtime.pool, "delivery"), settings.token_lifetime)
         self._routes = InboxRoutes(runtime.pool, self._inboxes, self._bell, self._stages, door)
@@ -45,6 +48,7 @@ class Delivery:
         """Begin to deliver; returns when the group is joined."""
         self._bell.listener.start()
         self._stages.start()
+        self._relay.start()
         self._purging = asyncio.create_task(self._purge_now_and_then(), name="delivery: purge")
         await self._follower.start()
         await self._consumer.start()
@@ -57,6 +61,7 @@ class Delivery:
             self._purging.cancel()
             with suppress(asyncio.CancelledError):
                 await self._purging
+        await self._relay.stop()
         await self._stages.stop()
         await self._bell.listener.stop()
 

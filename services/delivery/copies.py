@@ -9,7 +9,7 @@ An item is made once and kept as bytes, so that what was delivered can be shown 
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from contracts.calendar import SHANGHAI
@@ -29,21 +29,33 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """An item before it has its place. `what`: the copy, or the digest of a rejection; the same comes only once."""
+    """An item before it has its place. `what`: the copy, or a digest of what is none; the same comes only once.
+
+    thread: the exchange, (kind, id), in whose order something stands that is no copy.
+    """
 
     agency: str
     what: Copy | bytes
     body: bytes
+    thread: tuple[str, str] | None = None
 
     def item(self, cursor: str) -> bytes:
         """The bytes of the item; `cursor` is plain ASCII."""
         return b'{"cursor":"' + cursor.encode() + b'",' + self.body[1:]
 
 
+def _everybody(_agency: str) -> bool:
+    return True
+
+
 def copies(
-    run: Sequence[Record], history: Sequence[Record], progress: Mapping[str, int], crosswalk: Crosswalk
+    run: Sequence[Record],
+    history: Sequence[Record],
+    progress: Mapping[str, int],
+    crosswalk: Crosswalk,
+    here: Callable[[str], bool] = _everybody,
 ) -> list[Parcel]:
-    """The parcels of one exchange's new records, in order.
+    """The parcels of one exchange's new records, in order. `here`: whether this bus hosts a party; no other gets any.
 
     `run` continues `history`, which begins at sequence 1 and may be empty where every party has it. `progress` is the
     last sequence that each agency has. A party that an event brings in first gets everything that went before; each
@@ -53,17 +65,17 @@ def copies(
     has = dict(progress)
     parcels: list[Parcel] = []
     for newest in run:
-        for agency in sorted(newest.standing.parties):
+        for agency in sorted(filter(here, newest.standing.parties)):
             missing = range(has.get(agency, 0) + 1, newest.sequence + 1)
             parcels += [_parcel(known[sequence], agency, newest.standing, crosswalk) for sequence in missing]
             has[agency] = newest.sequence
     return parcels
 
 
-def needs_history(run: Sequence[Record], progress: Mapping[str, int]) -> bool:
-    """Whether some party of these records lacks what went before them."""
+def needs_history(run: Sequence[Record], progress: Mapping[str, int], here: Callable[[str], bool] = _everybody) -> bool:
+    """Whether some party of these records that this bus hosts lacks what went before them."""
     before = run[0].sequence - 1
-    return any(progress.get(agency, 0) < before for agency in run[-1].standing.parties)
+    return any(progress.get(agency, 0) < before for agency in filter(here, run[-1].standing.parties))
 
 
 def rejected(value: bytes) -> Parcel | None:

@@ -14,6 +14,7 @@ from services.gateway.acceptance import Acceptance
 from services.gateway.beat import Beat
 from services.gateway.engines import KafkaWatch
 from services.gateway.outcomes import OutcomeHandler, Store, Waiting
+from services.gateway.peers import PeerRoutes
 from services.gateway.proxy import Proxy
 from services.gateway.published import ContractRoutes
 from services.gateway.routes import SubmissionRoutes
@@ -49,6 +50,7 @@ class Gateway:
         )
         door = Door(runtime.library, settings.bus, ReplayGuard(runtime.pool, "gateway"), settings.token_lifetime)
         self._submissions = SubmissionRoutes(settings, self._acceptance, store, door)
+        self._peers = PeerRoutes(runtime, door)
         self._contracts = ContractRoutes(runtime.library)
 
     async def start(self) -> None:
@@ -77,9 +79,9 @@ class Gateway:
         return [trouble for trouble in found if trouble]
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
-        """Submissions and contracts of its own; inboxes and timelines from the services behind it."""
+        """Submissions, other buses and contracts of its own; inboxes and timelines from the services behind it."""
         passed_on = [route for proxy in self._proxies for route in proxy.routes()]
-        return [*self._submissions.routes(), *self._contracts.routes(), *passed_on]
+        return [*self._submissions.routes(), *self._peers.routes(), *self._contracts.routes(), *passed_on]
 
 
 def build(runtime: Runtime) -> Gateway:

@@ -5,7 +5,6 @@ record in a known place (a fork), is an error that stays with the record until a
 written here is ever written over by another word of the same bus.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 

@@ -22,6 +22,7 @@ from contracts.signatures import seal
 from services.delivery.app import SCHEMA, Delivery, build
 from services.delivery.inboxes import Inboxes
 from services.delivery.post import HistoryMissing, Post, Stages
+from services.delivery.relay import Relay
 from services.kernel.follower import Follower
 from services.kernel.service import Runtime
 from tests.support.factory import BUS, TIME, key, new_exchange
@@ -49,8 +50,9 @@ class Worker:
 
     def __init__(self, around: Runtime) -> None:
         self.inboxes = Inboxes(around.pool)
-        self.stages = Stages(around, lambda: TIME)
-        self.follower = Follower(around, "delivery", Post(around, self.inboxes, self.stages), [EVENTS], hop=3)
+        relay = Relay(around)
+        self.stages = Stages(around, relay, lambda: TIME)
+        self.follower = Follower(around, "delivery", Post(around, self.inboxes, relay, self.stages), [EVENTS], hop=3)
 
     async def take_in(self, records: Sequence[Record | bytes]) -> None:
         await self.follower.handle(
