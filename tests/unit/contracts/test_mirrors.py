@@ -101,6 +101,14 @@ def _receipt(record: Record, **members: JsonValue) -> Record:
     return record.model_copy(update={"receipt": seal({**record.receipt, **members}, key(BUS))})
 
 
+def _refused(record: Record) -> bool:
+    try:
+        require_mirrored(record, AGENCIES, BUS)
+    except RelayError:
+        return True
+    return False
+
+
 def test_forgeries_are_refused() -> None:
     opening = cut(transfer()[0], [QINGPU])
     stub = cut(referral()[0], [POLICE], referral()[-1])
@@ -119,10 +127,8 @@ def test_forgeries_are_refused() -> None:
         "a stub that tells more": stub.model_copy(update={"event": {**stub.event, "source": MINHANG}}),
         "an event under a stub's receipt": opening.model_copy(update={"receipt": stub.receipt}),
     }
-    for what, record in forged.items():
-        with pytest.raises(RelayError):
-            require_mirrored(record, AGENCIES, BUS)
-            pytest.fail(what)
+    taken = [what for what, record in forged.items() if not _refused(record)]
+    assert taken == []
     with pytest.raises(RelayError):
         require_mirrored(opening, AGENCIES, QINGPU_BUS)
 

@@ -1,0 +1,218 @@
+"""Two complete buses: a transfer between 闵行 and 青浦, the link cut for a week in its midst, both used meanwhile."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+import pytest
+
+from connectors.http.client import AgencyClient, Answer, new_event, new_id
+from contracts.canonical import Document, parse_object
+from contracts.codec import require_author
+from contracts.library import load
+from contracts.mirrors import require_mirrored
+from contracts.records import Record
+from contracts.signatures import verify_seal
+from services.cli.driver import Driver
+from services.cli.stack import Stack
+from tests.support.factory import CASE, fact, key
+from tests.support.federation import MINHANG_BUS, QINGPU_BUS
+from tests.support.linked import Drivers, Link, linked
+from tests.support.play import MINHANG, QINGPU, XUHUI
+from tests.support.told import at
+
+pytestmark = pytest.mark.timeout(900)
+
+BUSES: Final = (MINHANG_BUS, QINGPU_BUS)
+
+
+@pytest.fixture(scope="module")
+def link(scratch: Path) -> Iterator[Link]:
+    with linked(scratch / "linked", at(16, 8)) as found:
+        yield found
+
+
+class Ends:
+    """Both agencies, each at its own bus and, to look, at the other's."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._opened = AsyncExitStack()
+        self.at: dict[tuple[str, str], AgencyClient] = {}
+        self.sent: list[tuple[str, Document]] = []
+
+    async def __aenter__(self) -> "Ends":
+        for agency in (MINHANG, QINGPU):
+            for bus, stack in zip(BUSES, (self._link.minhang, self._link.qingpu), strict=True):
+                client = AgencyClient(stack.url, key(agency), bus)
+                self.at[agency, bus] = await self._opened.enter_async_context(client)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._opened.aclose()
+
+    async def state(
+        self, source: str, name: str, exchange: str, when: datetime, wait: int = 30, **members: Any
+    ) -> Answer:
+        """State a fact on the source's own bus."""
+        bus = MINHANG_BUS if source == MINHANG else QINGPU_BUS
+        opens = name == "transfer.sent"
+        event = new_event(
+            key(source),
+            fact(name, None, **members),
+            exchange=exchange,
+            kind="transfer",
+            case=CASE if opens else None,
+            home=bus if opens else None,
+            time=when,
+        )
+        self.sent.append((source, event))
+        return await self.at[source, bus].submit_surely(event, wait=wait)
+
+    async def timeline(self, reader: str, bus: str, exchange: str) -> dict[str, Any]:
+        answer = await self.at[reader, bus].timeline(exchange=exchange)
+        return answer.json if answer.status == 200 else {"entries": [], "clocks": []}
+
+    async def inbox(self, agency: str) -> list[dict[str, Any]]:
+        """All that lies in the agency's inbox, at its own bus."""
+        client = self.at[agency, MINHANG_BUS if agency == MINHANG else QINGPU_BUS]
+        items, cursor = [], None
+        while True:
+            page = (await client.inbox(after=cursor)).json
+            items += page["items"]
+            if not page["more"]:
+                return items
+            cursor = page["cursor"]
+
+    async def length(self, reader: str, bus: str, exchange: str, entries: int) -> dict[str, Any]:
+        """The timeline, as soon as it has so many entries."""
+        return await eventually(
+            lambda: self.timeline(reader, bus, exchange), lambda found: len(found["entries"]) == entries
+        )
+
+
+async def eventually(look: Callable[[], Any], enough: Callable[[Any], bool], seconds: float = 60) -> Any:
+    ends = time.monotonic() + seconds
+    while True:
+        found = await look()
+        if enough(found):
+            return found
+        assert time.monotonic() < ends, f"not within {seconds} s: {found}"
+        await asyncio.sleep(0.2)
+
+
+def essence(timeline: dict[str, Any]) -> Any:
+    """What both sides must tell alike: how it stands, every entry with its receipt, and the stages of the parties."""
+    entries = [
+        {
+            **{name: value for name, value in entry.items() if name != "deliveries"},
+            "deliveries": sorted(
+                (copy["agency"], copy["stage"], copy["attempt"], copy["time"])
+                for copy in entry["deliveries"]
+                if copy["agency"] not in BUSES
+            ),
+        }
+        for entry in timeline["entries"]
+    ]
+    left_out = {"entries", "delay", "links"}
+    return {**{name: value for name, value in timeline.items() if name not in left_out}, "entries": entries}
+
+
+def registered(stack: Stack) -> list[Record]:
+    with psycopg.connect(stack.postgres) as connection:
+        rows = connection.execute("SELECT record FROM transfers.events ORDER BY kind, exchange, sequence").fetchall()
+    return [Record.from_bytes(row[0]) for row in rows]
+
+
+async def test_a_week_without_the_link(link: Link) -> None:
+    async with (
+        Ends(link) as ends,
+        Driver.start(link.minhang) as minhang,
+        Driver.start(link.qingpu) as qingpu,
+    ):
+        drivers = Drivers(minhang, qingpu)
+        ours, theirs, late, later = (new_id() for _ in range(4))
+
+        # The link holds: opened here, receipted there, and the other way round.
+        await drivers.advance(at(16, 9))
+        assert (await ends.state(MINHANG, "transfer.sent", ours, at(16, 9), recipient=QINGPU)).status == 201
+        assert (await ends.state(QINGPU, "transfer.sent", theirs, at(16, 9), recipient=MINHANG)).status == 201
+        await ends.length(QINGPU, QINGPU_BUS, ours, 1)
+        await ends.length(MINHANG, MINHANG_BUS, theirs, 1)
+        await drivers.advance(at(16, 10))
+        receipted = await ends.state(QINGPU, "transfer.receipted", ours, at(16, 10))
+        assert (receipted.status, receipted.json["bus"], receipted.json["sequence"]) == (201, MINHANG_BUS, 2)
+        assert verify_seal(receipted.json, load(link.qingpu.contracts).agencies, at(16, 10)) == MINHANG_BUS
+        assert (await ends.state(MINHANG, "transfer.receipted", theirs, at(16, 10))).json["bus"] == QINGPU_BUS
+        await ends.length(QINGPU, QINGPU_BUS, ours, 2)
+
+        # It is cut. What each side states is taken by its own bus, and what that decides is decided.
+        link.cut()
+        await drivers.advance(at(17, 9))
+        accepted = await ends.state(QINGPU, "transfer.accepted", ours, at(17, 9), wait=0)
+        assert accepted.status == 202
+        assert (await ends.state(MINHANG, "transfer.accepted", theirs, at(17, 9), wait=0)).status == 202
+        assert (await ends.state(MINHANG, "common.chased", ours, at(17, 9))).status == 201
+        await drivers.advance(at(17, 10))
+        assert (await ends.state(MINHANG, "transfer.sent", late, at(17, 10), recipient=QINGPU)).status == 201
+        assert (await ends.state(QINGPU, "transfer.sent", later, at(17, 10), recipient=MINHANG)).status == 201
+        assert (await ends.state(MINHANG, "transfer.sent", new_id(), at(17, 10), recipient=XUHUI)).status == 201
+        assert (await ends.state(QINGPU, "transfer.returned", new_id(), at(17, 10))).code == "exchange-unknown"
+        await drivers.advance(at(24, 9))
+        assert len((await ends.timeline(QINGPU, QINGPU_BUS, late))["entries"]) == 0
+        assert [entry["sequence"] for entry in (await ends.timeline(QINGPU, QINGPU_BUS, ours))["entries"]] == [1, 2]
+
+        # It is mended.
+        link.mend()
+        for exchange, count in ((ours, 4), (theirs, 3), (late, 1), (later, 1)):
+            for reader in (MINHANG, QINGPU):
+                for bus in BUSES:
+                    await ends.length(reader, bus, exchange, count)
+        await drivers.quiet()
+        answer = await ends.at[QINGPU, QINGPU_BUS].submission(str(ends.sent[4][1]["id"]))
+        assert answer.json["state"] == "receipt"
+        assert answer.json["outcome"]["acceptedtime"] == accepted.json["acceptedtime"]
+
+        # Both tell the same.
+        for exchange in (ours, theirs, late, later):
+            for reader in (MINHANG, QINGPU):
+
+                async def both(reader: str = reader, exchange: str = exchange) -> list[Any]:
+                    return [essence(await ends.timeline(reader, bus, exchange)) for bus in BUSES]
+
+                await eventually(both, lambda found: found[0] == found[1])
+        _no_loss_and_no_doubles(link)
+        for agency in (MINHANG, QINGPU):
+            items = await ends.inbox(agency)
+            places = [(item["event"]["exchange"], item["event"]["sequence"]) for item in items if "event" in item]
+            assert len(places) == len(set(places))
+            assert {exchange for exchange, _ in places} >= {ours, theirs, late, later}
+
+
+def _no_loss_and_no_doubles(link: Link) -> None:
+    """Each side has each record of what is shared once, byte for byte the same to its author, and verifies it."""
+    agencies = {
+        bus: load(stack.contracts).agencies for bus, stack in zip(BUSES, (link.minhang, link.qingpu), strict=True)
+    }
+    for bus, records in found.items():
+        places = [(record.exchange, record.sequence) for record in records]
+        assert len(places) == len(set(places))
+        for record in records:
+            require_mirrored(record, agencies[bus], record.standing.home)
+            require_author(record.event, agencies[bus], datetime.fromisoformat(str(record.acceptedtime)))
+    receipts = [{(record.exchange, record.sequence): record.receipt for record in found[bus]} for bus in BUSES]
+    shared = receipts[0].keys() & receipts[1].keys()
+    assert all(receipts[0][place] == receipts[1][place] for place in shared)
+    assert len(shared) == 9
+    stated = [(record.source, record.event["id"]) for record in found[MINHANG_BUS]]
+    assert len(stated) == len(set(stated))
+    with psycopg.connect(link.minhang.postgres) as connection:
+        witnesses = [row[0] for row in connection.execute("SELECT witness FROM delivery.relays").fetchall()]
+    assert all(witnesses)
+    for witness in witnesses:
+        assert verify_seal(parse_object(bytes(witness)), agencies[MINHANG_BUS], at(24, 9)) == QINGPU_BUS
