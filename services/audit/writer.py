@@ -13,10 +13,11 @@ from connectors.kafka.consume import Record as KafkaRecord
 from connectors.postgres.pool import Connection, Pool
 from contracts.canonical import canonical, instant, parse_object
 from contracts.deliveries import StageReached
+from contracts.horizons import Horizon
 from contracts.library import Library
 from contracts.outages import Outage
 from contracts.records import REJECTION, Record, Statement
-from contracts.topics import DELIVERIES, OUTAGES, OUTCOMES
+from contracts.topics import DELIVERIES, HORIZONS, OUTAGES, OUTCOMES
 from services.audit.links import stated
 from services.kernel.stages import columns as stage_columns
 from services.kernel.store import exchanges
@@ -34,10 +35,11 @@ class Writer:
         self._bus = bus
 
     async def apply(self, connection: Connection, records: Sequence[Record], others: Sequence[KafkaRecord]) -> None:
-        """Write events, the exchanges that they move, stages, rejections and outages. Raises MalformedJson."""
+        """Write events, the exchanges that they move, stages, rejections, outages, horizons. Raises MalformedJson."""
         stages = [StageReached.from_bytes(item.value) for item in others if item.topic == DELIVERIES]
         outages = [Outage.from_bytes(item.value) for item in others if item.topic == OUTAGES]
         rejections = [item.value for item in others if item.topic == OUTCOMES]
+        horizons = [Horizon.from_bytes(item.value) for item in others if item.topic == HORIZONS]
         if outages:
             # Before any table: who counts reads the tables with this lock in hand.
             await connection.execute("SELECT pg_advisory_xact_lock(%s)", (COUNTING,))
@@ -48,6 +50,9 @@ class Writer:
             await add_links(connection, records)
         if stages:
             await _add_stages(connection, stages)
+        if horizons:
+            reached = ([item.bus for item in horizons], [item.at for item in horizons])
+            await connection.execute(_REACH, reached)
         if rejections:
             await _add_rejections(connection, rejections)
         touched = {(record.kind, record.exchange) for record in records}
@@ -204,6 +209,12 @@ _ADD_STAGES: Final = """
 _ADD_REJECTIONS: Final = """
     INSERT INTO audit.rejections (digest, source, id, code, document)
     SELECT * FROM unnest(%s::bytea[], %s::text[], %s::text[], %s::text[], %s::bytea[]) ON CONFLICT DO NOTHING
+"""
+
+_REACH: Final = """
+    INSERT INTO audit.horizons AS h (bus, at)
+    SELECT bus, max(at) FROM unnest(%s::text[], %s::timestamptz[]) AS n (bus, at) GROUP BY bus
+    ON CONFLICT (bus) DO UPDATE SET at = greatest(h.at, EXCLUDED.at)
 """
 
 _MARK: Final = """

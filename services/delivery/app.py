@@ -11,6 +11,7 @@ from aiohttp import web
 from connectors.http.tokens import Door, ReplayGuard
 from contracts.topics import DELIVERIES, FORWARDS, OUTCOMES
 from services.delivery.bell import Bell
+from services.delivery.horizon import HorizonTeller
 from services.delivery.inboxes import Inboxes
 from services.delivery.post import Post, Stages
 from services.delivery.relay import Relay
@@ -35,6 +36,7 @@ class Delivery:
         self._inboxes = Inboxes(runtime.pool)
         self._bell = Bell(settings.postgres, self._inboxes)
         self._relay = Relay(runtime)
+        self._horizon = HorizonTeller(runtime, self._relay)
         self._stages = Stages(runtime, self._relay, runtime.clock)
         topics = [*runtime.library.current().topics.events(), OUTCOMES, FORWARDS, DELIVERIES]
         post = Post(runtime, self._inboxes, self._relay, self._stages)
@@ -49,6 +51,7 @@ class Delivery:
         self._bell.listener.start()
         self._stages.start()
         self._relay.start()
+        self._horizon.start()
         self._purging = asyncio.create_task(self._purge_now_and_then(), name="delivery: purge")
         await self._follower.start()
         await self._consumer.start()
@@ -61,6 +64,7 @@ class Delivery:
             self._purging.cancel()
             with suppress(asyncio.CancelledError):
                 await self._purging
+        await self._horizon.stop()
         await self._relay.stop()
         await self._stages.stop()
         await self._bell.listener.stop()
@@ -70,6 +74,10 @@ class Delivery:
         health = self._consumer.health()
         following = None if health.ready else health.reason or health.state
         return [trouble for trouble in (following, self._bell.listener.trouble) if trouble]
+
+    def notes(self) -> Sequence[str]:
+        """Which other buses are not reached; nobody else waits for them."""
+        return self._relay.troubles
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """Inboxes."""

@@ -1,4 +1,4 @@
-"""Mirrors: what another bus may know, no more; that it verifies; and that any order of forms ends in the same record."""
+"""Mirrors: what another bus may know and no more, that it verifies, and that any order ends in the same record."""
 
 import pytest
 from hypothesis import given
