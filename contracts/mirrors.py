@@ -15,7 +15,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from contracts.agencies import Agencies
-from contracts.canonical import Document, instant
+from contracts.canonical import Document, stamped
 from contracts.codec import copy_for, fact_type, require_author
 from contracts.errors import ContractError, RelayError
 from contracts.records import RECEIPT, Record, Standing, digest_of_signed
@@ -47,7 +47,7 @@ def require_mirrored(record: Record, agencies: Agencies, home: str) -> None:
     if receipt.get("outcome") != RECEIPT or any(receipt.get(name) != event.get(name) for name in _IN_RECEIPT):
         raise RelayError("the receipt is another event's")
     try:
-        sealed_by = verify_seal(receipt, agencies, instant(event["recordedtime"]))
+        sealed_by = verify_seal(receipt, agencies, stamped(event["recordedtime"]))
         if not record.stubbed:
             _require_author(record, agencies)
     except (KeyError, ValueError, ContractError) as error:
@@ -92,7 +92,7 @@ def _require_author(record: Record, agencies: Agencies) -> None:
     if any(receipt.get(name) != event.get(name) for name in _OF_EVENT):
         raise RelayError("the receipt is another event's")
     fact_type(event.get("type"))
-    require_author(event, agencies, instant(event["acceptedtime"]))
+    require_author(event, agencies, stamped(event["acceptedtime"]))
 
 
 def _placed(event: Document) -> bool:

@@ -25,10 +25,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
-from pydantic import ValidationError
-
 from contracts.agencies import Agencies
-from contracts.canonical import Document, canonical, digest, instant, parse_object, timestamp
+from contracts.canonical import Document, canonical, digest, parse_object, stamped, timestamp
 from contracts.codec import content_digest, require_author
 from contracts.deliveries import StageReached
 from contracts.errors import ContractError, RelayError
@@ -159,10 +157,12 @@ def _item(item: object, between: Between) -> Item:
             case "stage":
                 return _stage(StageReached.from_bytes(canonical(item["stage"])), between)
             case "through":
-                return Horizon(bus=between.peer, at=min(instant(item["at"]), between.now))
+                return Horizon(bus=between.peer, at=min(stamped(item["at"]), between.now))
             case _:
                 raise RelayError(f"{str(item.get('kind'))[:40]!r} is no kind of item that this bus knows")
-    except (KeyError, TypeError, AttributeError, ValueError, ValidationError) as error:
+    except RelayError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, ContractError) as error:
         raise RelayError(f"an item of kind {str(item['kind'])[:40]!r} is not whole: {type(error).__name__}") from error
 
 
@@ -185,7 +185,7 @@ def _forwarded(event: Document, slip: Document, between: Between) -> Forwarded:
         raise RelayError(f"{between.peer} does not host {source[:64]!r}, by whose name the submission goes")
     if (slip.get("bus"), slip.get("digest")) != (between.peer, content_digest(event)):
         raise RelayError("the slip is another bus's, or of another content")
-    accepted = instant(slip["acceptedtime"])
+    accepted = stamped(slip["acceptedtime"])
     if accepted > between.now + between.tolerance:
         raise RelayError(f"the slip says {slip['acceptedtime']}, which is ahead of {timestamp(between.now)}")
     try:
