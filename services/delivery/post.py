@@ -69,7 +69,9 @@ class Post:
         parcels += self._rejections(others)
         await self._relay.put(connection, [*relayed, *self._for_others(others)])
         await self._share(connection, relayed, threads, progress)
-        await add_stages(connection, self._of_others(others))
+        theirs = self._of_others(others)
+        if theirs:
+            await add_stages(connection, theirs)
         if parcels:
             done = [(parcel.agency, parcel.what) for parcel in parcels if isinstance(parcel.what, Copy)]
             await self._inboxes.put(connection, parcels)

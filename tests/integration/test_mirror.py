@@ -4,7 +4,7 @@ And 闵行's, to which such submissions come. Records are given to `handle` as K
 """
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,7 +73,7 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench_of(bus: str, kafka: KafkaSettings, database: str, folder: Path) -> AsyncIterator[Bench]:
+async def bench_of(bus: str, kafka: KafkaSettings, database: str, folder: Path) -> AsyncGenerator[Bench]:
     peer = QINGPU_BUS if bus == MINHANG_BUS else MINHANG_BUS
     contracts = overlay(folder / bus, peer, "http://127.0.0.1:9")
     ensure(kafka, topic_specs(contracts))
@@ -104,7 +104,8 @@ def transfer() -> list[Record]:
 
 
 def said(exchange: str, name: str = "transfer.receipted", source: str = QINGPU, **given: Any) -> Document:
-    return event(source, fact(name), exchange=exchange, **{"case": None, "home": None, **given})
+    attributes: dict[str, Any] = {"case": None, "home": None, **given}
+    return event(source, fact(name), exchange=exchange, **attributes)
 
 
 def opening(home: str, source: str = QINGPU, recipient: str = MINHANG) -> Document:

@@ -1,7 +1,7 @@
 """青浦's bus at the door of 闵行's, by the client that delivery uses: what it hands over, and what it is refused."""
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -187,7 +187,7 @@ async def test_a_peer_that_does_not_witness_is_not_believed(rig: Rig) -> None:
 
 
 @asynccontextmanager
-async def pretender() -> AsyncIterator[str]:
+async def pretender() -> AsyncGenerator[str]:
     async def take(_: web.Request) -> web.Response:
         return json_response({"relay": "taken"})
 

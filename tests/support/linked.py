@@ -8,7 +8,7 @@ with linked(folder, legal_time=monday) as link:
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -129,7 +129,7 @@ class Drivers:
 
 
 @contextmanager
-def linked(folder: Path, legal_time: datetime) -> Iterator[Link]:
+def linked(folder: Path, legal_time: datetime) -> Generator[Link]:
     """Start both, each with the other's contract, url and public keys."""
     ports = {MINHANG_BUS: Ports.free(), QINGPU_BUS: Ports.free()}
     with ExitStack() as opened:

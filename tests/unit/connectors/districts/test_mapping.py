@@ -62,7 +62,7 @@ def an_outcome(source: str = QINGPU, bus: str = MINHANG_BUS) -> Document:
 
 
 def a_stage(**members: Any) -> StageReached:
-    known = {"bus": MINHANG_BUS, "recipient": MINHANG, "stage": "delivered", "time": TIME, **members}
+    known: dict[str, Any] = {"bus": MINHANG_BUS, "recipient": MINHANG, "stage": "delivered", "time": TIME, **members}
     return StageReached(kind="transfer", exchange=new_exchange(), sequence=1, **known)
 
 
