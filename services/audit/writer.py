@@ -72,8 +72,9 @@ class Writer:
             return
         stored = await exchanges(self._pool, self._library.current().topics, last)
         known = [item for key, thread in stored.items() for item in thread if item.sequence <= last[key]]
-        await connection.execute(_WIDEN, _event_columns(known))
-        await add_links(connection, known)
+        if known:
+            await connection.execute(_WIDEN, _event_columns(known))
+            await add_links(connection, known)
 
 
 async def _add_events(connection: Connection, records: Sequence[Record]) -> None:

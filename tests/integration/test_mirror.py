@@ -26,6 +26,11 @@ from contracts.library import Library
 from contracts.mirrors import mirrored
 from contracts.records import Record, Statement, receipt, slip
 from contracts.signatures import seal
+from services.audit.app import SCHEMA as AUDIT
+from services.audit.compare import compare
+from services.audit.ledger import Ledger
+from services.audit.reader import Filters, Reader
+from services.audit.writer import Writer
 from services.cli.provisioning import topic_specs
 from services.kernel.registrar import DROP, OPERATOR, Registrar, Unreadable
 from services.kernel.schema import schema
@@ -35,7 +40,7 @@ from services.kernel.store import Store
 from services.kernel.submitting import mirroring, relayed, submission
 from tests.support.factory import CASE, event, fact, key, new_exchange
 from tests.support.federation import MINHANG_BUS, QINGPU_BUS, overlay
-from tests.support.play import JUSTICE, MINHANG, QINGPU, Play
+from tests.support.play import JUSTICE, MINHANG, POLICE, QINGPU, Play
 from tests.support.registered import registered
 
 TOPIC = "submissions.transfers"
@@ -251,6 +256,44 @@ async def test_what_was_handed_over_is_not_handed_on(minhang: Bench) -> None:
     await minhang.take(handed_over(document))
     assert minhang.published("forwards", str(document["exchange"])) == []
     assert code(minhang, document) == ["home-mismatch"]
+
+
+async def test_audit_tells_who_joins_what_it_may_read_of_what_went_before(qingpu: Bench) -> None:
+    migrations.provision(qingpu.runtime.settings.postgres, [AUDIT])
+    records = transfer()
+    exchange = records[0].exchange
+    writer = Writer(qingpu.runtime.pool, qingpu.runtime.library, QINGPU_BUS)
+
+    async def follow(place: int) -> None:
+        async with qingpu.runtime.pool.connection() as connection:
+            await writer.apply(connection, (await qingpu.stored(exchange))[place : place + 1], [])
+
+    await qingpu.take(qingpu.mirror(records[0], [JUSTICE]))
+    await follow(0)
+    await qingpu.take(qingpu.mirror(records[0], [JUSTICE, QINGPU]), qingpu.mirror(records[1]))
+    await follow(1)
+    compared = await compare("transfers", qingpu.runtime.pool)
+    assert (compared.followed, compared.missing, compared.different) == (2, (), ())
+
+
+async def test_audit_writes_stubs_down_and_tells_of_them(qingpu: Bench) -> None:
+    migrations.provision(qingpu.runtime.settings.postgres, [AUDIT])
+    records = registered(
+        Play("referral").given(
+            (MINHANG, "referral.reported"), (MINHANG, "referral.approved"), (MINHANG, "referral.sent")
+        )
+    )
+    mirror = [mirrored(record, records[-1].standing, [POLICE], key(MINHANG_BUS)) for record in records]
+    writer = Writer(qingpu.runtime.pool, qingpu.runtime.library, QINGPU_BUS)
+    async with qingpu.runtime.pool.connection() as connection:
+        await writer.apply(connection, [Record.from_bytes(record.to_bytes()) for record in mirror], [])
+    ledger, law = Ledger(qingpu.runtime.pool), qingpu.runtime.library.current()
+    await ledger.settle(law.rules, law.calendars)
+    assert await ledger.uncounted() == []
+    (thread,) = await Reader(qingpu.runtime.pool).page(POLICE, Filters(), None, 10)
+    assert (thread.opener, thread.sequence) == (MINHANG, 3)
+    await ledger.rebuild(law.rules, law.calendars)
+    assert await ledger.uncounted() == []
 
 
 def code(bench: Bench, document: Document) -> list[Any]:
