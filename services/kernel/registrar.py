@@ -267,9 +267,11 @@ class Decider:
         return named if named and elsewhere and type(event.fact) not in lifecycle.opening else bus
 
     def _hand_on(self, submission: Submission, home: str) -> None:
-        """Send a submission to the bus that decides it; never one that another bus has sent, so none goes round."""
-        if submission.relayed:
-            detail = f"the exchange's home is {home}; what another bus has handed over is not handed on"
+        """Send a submission to the bus that decides it: only of our own agencies, so that none goes round."""
+        source = submission.key[0]
+        hosting = self._contracts.agencies.elsewhere(source, self._key.agency)
+        if hosting is not None:
+            detail = f"the exchange's home is {home}; what {source} states reaches it by its own bus, {hosting}"
             self._reject(submission, Rejection("home-mismatch", detail), stored=False)
             return
         value = canonical({"event": submission.document, "slip": submission.slip, "home": home})

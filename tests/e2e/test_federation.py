@@ -1,6 +1,7 @@
 """Two complete buses: a transfer between 闵行 and 青浦, the link cut for a week in its midst, both used meanwhile."""
 
 import asyncio
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
@@ -13,14 +14,14 @@ import pytest
 from aiohttp import ClientSession
 
 from connectors.http.client import AgencyClient, Answer, new_event, new_id
-from contracts.canonical import Document, parse_object
+from contracts.canonical import parse_object
 from contracts.codec import require_author
 from contracts.library import load
 from contracts.mirrors import require_mirrored
 from contracts.records import Record
 from contracts.signatures import verify_seal
 from services.cli.driver import Driver
-from services.cli.stack import Stack
+from services.cli.stack import REGISTRARS, Stack
 from tests.support.factory import CASE, fact, key
 from tests.support.federation import MINHANG_BUS, QINGPU_BUS
 from tests.support.linked import Drivers, Link, linked
@@ -30,6 +31,7 @@ from tests.support.told import at
 pytestmark = pytest.mark.timeout(900)
 
 BUSES: Final = (MINHANG_BUS, QINGPU_BUS)
+HOSTED: Final = {MINHANG: MINHANG_BUS, QINGPU: QINGPU_BUS}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,6 @@ class Ends:
         self._link = link
         self._opened = AsyncExitStack()
         self.at: dict[tuple[str, str], AgencyClient] = {}
-        self.sent: list[tuple[str, Document]] = []
 
     async def __aenter__(self) -> Self:
         for agency in (MINHANG, QINGPU):
@@ -61,7 +62,7 @@ class Ends:
         self, source: str, name: str, exchange: str, when: datetime, wait: int = 30, **members: Any
     ) -> Answer:
         """State a fact on the source's own bus."""
-        bus = MINHANG_BUS if source == MINHANG else QINGPU_BUS
+        bus = HOSTED[source]
         opens = name == "transfer.sent"
         event = new_event(
             key(source),
@@ -72,7 +73,6 @@ class Ends:
             home=bus if opens else None,
             time=when,
         )
-        self.sent.append((source, event))
         return await self.at[source, bus].submit_surely(event, wait=wait)
 
     async def timeline(self, reader: str, bus: str, exchange: str) -> dict[str, Any]:
@@ -81,7 +81,7 @@ class Ends:
 
     async def inbox(self, agency: str) -> list[dict[str, Any]]:
         """All that lies in the agency's inbox, at its own bus."""
-        client = self.at[agency, MINHANG_BUS if agency == MINHANG else QINGPU_BUS]
+        client = self.at[agency, HOSTED[agency]]
         items, cursor = [], None
         while True:
             page = (await client.inbox(after=cursor)).json
@@ -154,91 +154,149 @@ def registered(stack: Stack) -> list[Record]:
     return [Record.from_bytes(row[0]) for row in rows]
 
 
+class Week:
+    """The story. `ours`, `late` and `lapsed` are kept by 闵行's bus, `theirs` and `later` by 青浦's."""
+
+    def __init__(self, link: Link, ends: Ends, drivers: Drivers) -> None:
+        self._link = link
+        self._ends = ends
+        self._drivers = drivers
+        self.ours, self.theirs, self.late, self.later, self.lapsed = (new_id() for _ in range(5))
+        self.facts = {
+            self.ours: ["sent", "receipted", "chased", "clock_warned", "accepted"],
+            self.theirs: ["sent", "receipted", "clock_warned", "accepted"],
+            self.late: ["sent"],
+            self.later: ["sent"],
+            self.lapsed: ["sent", "receipted", "clock_warned", "clock_expired"],
+        }
+
+    async def begin(self) -> None:
+        """The link holds: opened here, receipted there, and the other way round."""
+        ends, ours, theirs, lapsed = self._ends, self.ours, self.theirs, self.lapsed
+        await self._drivers.advance(at(16, 9))
+        for source, recipient, exchange in (
+            (MINHANG, QINGPU, ours),
+            (QINGPU, MINHANG, theirs),
+            (MINHANG, QINGPU, lapsed),
+        ):
+            assert (await ends.state(source, "transfer.sent", exchange, at(16, 9), recipient=recipient)).status == 201
+            await ends.length(recipient, HOSTED[recipient], exchange, 1)
+        await self._drivers.advance(at(16, 10))
+        for source, exchange in ((QINGPU, ours), (MINHANG, theirs), (QINGPU, lapsed)):
+            answer = await ends.state(source, "transfer.receipted", exchange, at(16, 10))
+            home = QINGPU_BUS if exchange == theirs else MINHANG_BUS
+            assert (answer.status, answer.json["bus"], answer.json["sequence"]) == (201, home, 2)
+            assert verify_seal(answer.json, load(self._link.qingpu.contracts).agencies, at(16, 10)) == home
+            await ends.length(source, HOSTED[source], exchange, 2)
+        await self._drivers.quiet()
+
+    async def without(self) -> Answer:
+        """It is cut. What each side states is taken by its own bus, and what that decides is decided."""
+        ends, ours, theirs, late, later = self._ends, self.ours, self.theirs, self.late, self.later
+        self._link.cut()
+        await self._drivers.advance(at(17, 9))
+        accepted = await ends.state(QINGPU, "transfer.accepted", ours, at(17, 9), wait=0)
+        assert accepted.status == 202
+        assert (await ends.state(MINHANG, "transfer.accepted", theirs, at(17, 9), wait=0)).status == 202
+        assert (await ends.state(MINHANG, "common.chased", ours, at(17, 9))).status == 201
+        await self._drivers.advance(at(17, 10))
+        for source, exchange, recipient in (
+            (MINHANG, late, QINGPU),
+            (QINGPU, later, MINHANG),
+            (MINHANG, new_id(), XUHUI),
+        ):
+            assert (await ends.state(source, "transfer.sent", exchange, at(17, 10), recipient=recipient)).status == 201
+        assert (await ends.state(QINGPU, "transfer.returned", new_id(), at(17, 10))).code == "exchange-unknown"
+        await self._drivers.advance(at(24, 9))
+        assert (await ends.timeline(QINGPU, QINGPU_BUS, late))["entries"] == []
+        assert [entry["sequence"] for entry in (await ends.timeline(QINGPU, QINGPU_BUS, ours))["entries"]] == [1, 2]
+        return accepted
+
+    async def undetermined(self) -> None:
+        """What 青浦 may have done by the due instant is not known at 闵行's bus, so nothing is said of it."""
+        for exchange in (self.ours, self.lapsed):
+            told = await self._ends.timeline(MINHANG, MINHANG_BUS, exchange)
+            (clock,) = (item for item in told["clocks"] if item["rule"] == "TR-02")
+            assert (clock.get("undetermined"), clock["overdue"], clock["expired"]) == (True, False, None)
+        for service in ("delivery", "audit"):
+            assert any(QINGPU_BUS in note for note in await self._ends.notes(service))
+
+    async def mend(self) -> None:
+        """It is mended; who hands over and who takes is killed while they do."""
+        self._link.mend()
+        await self._ends.length(QINGPU, QINGPU_BUS, self.late, 1)
+        for stack, names in (
+            (self._link.minhang, ("delivery",)),
+            (self._link.qingpu, ("delivery", REGISTRARS, "gateway")),
+        ):
+            for name in names:
+                stack.children[name].send(signal.SIGKILL)
+            await asyncio.to_thread(stack.wait_ready)
+        for exchange, facts in self.facts.items():
+            for bus in BUSES:
+                told = await self._ends.length(QINGPU, bus, exchange, len(facts))
+                assert [entry["type"].split(".")[3] for entry in told["entries"]] == facts
+        await self._drivers.quiet()
+
+    async def same(self) -> None:
+        """Both tell the same."""
+        for exchange in self.facts:
+            for reader in (MINHANG, QINGPU):
+                mirrored_to_it = (reader == QINGPU) != (exchange in {self.theirs, self.later})
+
+                async def both(
+                    reader: str = reader, exchange: str = exchange, whole: bool = mirrored_to_it
+                ) -> list[str]:
+                    told = [essence(await self._ends.timeline(reader, bus, exchange), whole=whole) for bus in BUSES]
+                    return differences(*told)
+
+                await eventually(both, lambda found: not found)
+
+    async def refused(self) -> None:
+        """A refusal comes back, too: as the answer, and to the inbox."""
+        again = await self._ends.state(QINGPU, "transfer.receipted", self.ours, at(24, 9))
+        assert (again.status, again.code) == (409, "illegal-move")
+        assert again.json["rejection"]["bus"] == MINHANG_BUS
+        await eventually(
+            lambda: self._ends.inbox(QINGPU), lambda items: [item["kind"] for item in items].count("rejection") == 2
+        )
+
+    async def inboxes(self) -> None:
+        """Each copy lies in its inbox once, and what 青浦 has taken out of its own, 闵行 knows."""
+        for agency in (MINHANG, QINGPU):
+            items = await self._ends.inbox(agency)
+            places = [(item["event"]["exchange"], item["event"]["sequence"]) for item in items if "event" in item]
+            assert len(places) == len(set(places))
+            assert {exchange for exchange, _ in places} >= self.facts.keys()
+        qingpu = self._ends.at[QINGPU, QINGPU_BUS]
+        await qingpu.ack((await qingpu.inbox()).json["cursor"])
+        await eventually(lambda: self._ends.timeline(MINHANG, MINHANG_BUS, self.ours), retrieved)
+        await self._drivers.quiet()
+
+
+def retrieved(told: dict[str, Any]) -> bool:
+    """Whether 青浦 has retrieved what it was chased with."""
+    return (QINGPU, "retrieved") in [(copy["agency"], copy["stage"]) for copy in told["entries"][2]["deliveries"]]
+
+
 async def test_a_week_without_the_link(link: Link) -> None:
     async with (
         Ends(link) as ends,
         Driver.start(link.minhang) as minhang,
         Driver.start(link.qingpu) as qingpu,
     ):
-        drivers = Drivers(minhang, qingpu)
-        ours, theirs, late, later, lapsed = (new_id() for _ in range(5))
-
-        # The link holds: opened here, receipted there, and the other way round.
-        await drivers.advance(at(16, 9))
-        assert (await ends.state(MINHANG, "transfer.sent", ours, at(16, 9), recipient=QINGPU)).status == 201
-        assert (await ends.state(QINGPU, "transfer.sent", theirs, at(16, 9), recipient=MINHANG)).status == 201
-        assert (await ends.state(MINHANG, "transfer.sent", lapsed, at(16, 9), recipient=QINGPU)).status == 201
-        await ends.length(QINGPU, QINGPU_BUS, ours, 1)
-        await ends.length(QINGPU, QINGPU_BUS, lapsed, 1)
-        await ends.length(MINHANG, MINHANG_BUS, theirs, 1)
-        await drivers.advance(at(16, 10))
-        receipted = await ends.state(QINGPU, "transfer.receipted", ours, at(16, 10))
-        assert (receipted.status, receipted.json["bus"], receipted.json["sequence"]) == (201, MINHANG_BUS, 2)
-        assert verify_seal(receipted.json, load(link.qingpu.contracts).agencies, at(16, 10)) == MINHANG_BUS
-        assert (await ends.state(MINHANG, "transfer.receipted", theirs, at(16, 10))).json["bus"] == QINGPU_BUS
-        assert (await ends.state(QINGPU, "transfer.receipted", lapsed, at(16, 10))).status == 201
-        await ends.length(QINGPU, QINGPU_BUS, ours, 2)
-        await ends.length(QINGPU, QINGPU_BUS, lapsed, 2)
-        await drivers.quiet()
-
-        # It is cut. What each side states is taken by its own bus, and what that decides is decided.
-        link.cut()
-        await drivers.advance(at(17, 9))
-        accepted = await ends.state(QINGPU, "transfer.accepted", ours, at(17, 9), wait=0)
-        assert accepted.status == 202
-        assert (await ends.state(MINHANG, "transfer.accepted", theirs, at(17, 9), wait=0)).status == 202
-        assert (await ends.state(MINHANG, "common.chased", ours, at(17, 9))).status == 201
-        await drivers.advance(at(17, 10))
-        assert (await ends.state(MINHANG, "transfer.sent", late, at(17, 10), recipient=QINGPU)).status == 201
-        assert (await ends.state(QINGPU, "transfer.sent", later, at(17, 10), recipient=MINHANG)).status == 201
-        assert (await ends.state(MINHANG, "transfer.sent", new_id(), at(17, 10), recipient=XUHUI)).status == 201
-        assert (await ends.state(QINGPU, "transfer.returned", new_id(), at(17, 10))).code == "exchange-unknown"
-        await drivers.advance(at(24, 9))
-        assert len((await ends.timeline(QINGPU, QINGPU_BUS, late))["entries"]) == 0
-        assert [entry["sequence"] for entry in (await ends.timeline(QINGPU, QINGPU_BUS, ours))["entries"]] == [1, 2]
-
-        # What 青浦 may have done by the due instant is not known here, so nothing is said of it.
-        for exchange in (ours, lapsed):
-            told = await ends.timeline(MINHANG, MINHANG_BUS, exchange)
-            (clock,) = (item for item in told["clocks"] if item["rule"] == "TR-02")
-            assert (clock.get("undetermined"), clock["overdue"], clock["expired"]) == (True, False, None)
-        for service in ("delivery", "audit"):
-            assert any(QINGPU_BUS in note for note in await ends.notes(service))
-
-        # It is mended.
-        link.mend()
-        told_by: dict[str, dict[str, Any]] = {}
-        for exchange, count in ((ours, 5), (theirs, 4), (late, 1), (later, 1), (lapsed, 4)):
-            for reader in (MINHANG, QINGPU):
-                for bus in BUSES:
-                    told_by[exchange] = await ends.length(reader, bus, exchange, count)
-        await drivers.quiet()
+        week = Week(link, ends, Drivers(minhang, qingpu))
+        await week.begin()
+        accepted = await week.without()
+        await week.undetermined()
+        await week.mend()
         answer = await ends.at[QINGPU, QINGPU_BUS].submission(str(accepted.json["id"]))
         assert answer.json["state"] == "receipt"
-        assert answer.json["outcome"]["acceptedtime"] == accepted.json["acceptedtime"]
-
-        # What was done in time never expired, what was not done has by now, and both tell the same.
-        facts = {
-            exchange: [entry["type"].split(".")[3] for entry in found["entries"]] for exchange, found in told_by.items()
-        }
-        assert facts[ours] == ["sent", "receipted", "chased", "clock_warned", "accepted"]
-        assert facts[theirs] == ["sent", "receipted", "clock_warned", "accepted"]
-        assert facts[lapsed] == ["sent", "receipted", "clock_warned", "clock_expired"]
-        for exchange in told_by:
-            for reader in (MINHANG, QINGPU):
-                at_home = (reader == MINHANG) != (exchange in {theirs, later})
-
-                async def both(reader: str = reader, exchange: str = exchange, whole: bool = not at_home) -> list[str]:
-                    told = [essence(await ends.timeline(reader, bus, exchange), whole=whole) for bus in BUSES]
-                    return differences(*told)
-
-                await eventually(both, lambda found: not found)
+        assert answer.json["outcome"]["acceptedtime"] == accepted.json["acceptedtime"], "by its own bus's slip"
+        await week.same()
+        await week.refused()
+        await week.inboxes()
         _no_loss_and_no_doubles(link)
-        for agency in (MINHANG, QINGPU):
-            items = await ends.inbox(agency)
-            places = [(item["event"]["exchange"], item["event"]["sequence"]) for item in items if "event" in item]
-            assert len(places) == len(set(places))
-            assert {exchange for exchange, _ in places} >= told_by.keys()
 
 
 def _no_loss_and_no_doubles(link: Link) -> None:

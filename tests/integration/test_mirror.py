@@ -209,6 +209,14 @@ async def test_an_exchange_that_is_not_known_is_handed_on_if_its_home_is_named(q
     assert code(qingpu, unnamed) == ["exchange-unknown"]
 
 
+async def test_another_bus_s_agency_is_sent_to_its_own(minhang: Bench) -> None:
+    """It may come to any gateway; but the home takes from each bus only what agencies of that one have said."""
+    document = said(new_exchange(), home=QINGPU_BUS)
+    await minhang.take(submission(document, NOW, key(MINHANG_BUS), TOPIC)[0])
+    assert minhang.published("forwards", str(document["exchange"])) == []
+    assert code(minhang, document) == ["home-mismatch"]
+
+
 async def test_a_forgery_is_answered_where_it_is_taken(qingpu: Bench) -> None:
     records = transfer()
     await qingpu.take(qingpu.mirror(records[0]))
