@@ -14,7 +14,8 @@ from typing import Any
 
 from connectors.channel import Confirmed, FileMissing, FileSpoilt, Opening, Parcel, Stated
 from connectors.forms.letters import Change, change_of
-from connectors.forms.table import Form, leaves
+from connectors.forms.members import leaves
+from connectors.forms.table import Form
 from contracts.agencies import Channel
 from contracts.canonical import Document, canonical, instant
 from contracts.codec import dump

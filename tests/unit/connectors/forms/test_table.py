@@ -3,7 +3,8 @@
 import pytest
 
 from connectors.errors import Unreadable
-from connectors.forms.table import LOCAL, Cell, Form, Rows, Terms, fill, leaves, local, moment, read
+from connectors.forms.members import leaves
+from connectors.forms.table import LOCAL, Cell, Form, Rows, Terms, fill, local, moment, read
 from connectors.identity import event_of, exchange_of
 from contracts.canonical import Document
 from contracts.codec import copy_for
