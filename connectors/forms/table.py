@@ -23,6 +23,7 @@ from contracts.calendar import SHANGHAI
 from contracts.canonical import Document, canonical, instant
 from contracts.codes import CodeSystem
 from contracts.errors import CodeError
+from events.envelope import DIGEST
 from events.fact import Fact
 
 _FORMAT: Final = "%Y-%m-%d %H:%M:%S"
@@ -121,11 +122,11 @@ class Rows:
 
     cells: Sequence[Cell]
 
-    def out(self, value: JsonValue) -> JsonValue:
+    def out(self, value: JsonValue) -> list[JsonValue]:
         """Their rows."""
         return [fill(self.cells, row) for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
-    def back(self, value: JsonValue) -> JsonValue:
+    def back(self, value: JsonValue) -> list[JsonValue]:
         """Our parts."""
         if not isinstance(value, list):
             raise Unreadable("is no list")
@@ -246,15 +247,15 @@ def moment(value: JsonValue) -> datetime:
 
 
 def _get(data: Mapping[str, JsonValue], pointer: str) -> JsonValue:
-    """The value there; None for what is withheld or no value."""
+    """The value there; None for what is withheld."""
     found = _at(data, pointer)
-    return None if isinstance(found, Mapping) else found
+    return None if isinstance(found, dict) and DIGEST in found else found
 
 
-def _at(data: Mapping[str, JsonValue], pointer: str) -> JsonValue | Mapping[str, JsonValue]:
-    found: JsonValue | Mapping[str, JsonValue] = data
+def _at(data: Mapping[str, JsonValue], pointer: str) -> JsonValue:
+    found: JsonValue = dict(data)
     for name in pointer.split("/")[1:]:
-        found = found.get(name) if isinstance(found, Mapping) else None
+        found = found.get(name) if isinstance(found, dict) else None
     return found
 
 
