@@ -237,20 +237,10 @@ async def test_it_alone_waits_and_has_everything_once_in_the_end(
             await eventually(lambda: has_failed(delivery, failing))  # noqa: B023
             failing.simulator.faults.set(Mode.WELL)
             set_driven(tmp_path / "legal-time", around.clock() + 2 * DAY)
-            await eventually(lambda: quiet(delivery, tmp_path / "legal-time"))
+            await eventually(lambda: delivery.rests(tmp_path / "legal-time"))
             for item in sent:
                 assert await item.had() == {exchange: _expected(item.partner) for exchange in item.exchanges}
 
 
 async def has_failed(delivery: Delivering, partner: Partner) -> bool:
     return any(stage == "failed" for stage, _, _ in await delivery.said(partner.agency))
-
-
-async def quiet(delivery: Delivering, legal_time: Path) -> bool:
-    """Whether nothing waits; time goes on to the next attempt when none is due, as whoever drives it has it."""
-    async with delivery.around.pool.connection() as connection:
-        row = await (await connection.execute("SELECT min(at), count(*) FROM delivery.moments")).fetchone()
-        left = await (await connection.execute("SELECT count(*) FROM delivery.queue")).fetchone()
-    if row and row[0] is not None and row[0] > delivery.around.clock():
-        set_driven(legal_time, row[0])
-    return left == (0,)

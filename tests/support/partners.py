@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -13,13 +14,15 @@ from contracts.records import Record
 from services.delivery.agreed import Agreed
 from services.delivery.dispatch import Dispatch
 from services.delivery.inboxes import Inboxes
-from services.delivery.partners import NoFiles, Partners
+from services.delivery.partners import Partners
 from services.delivery.post import Post
 from services.delivery.queue import Queue
 from services.delivery.stages import Stages
 from services.delivery.watch import Watch
 from services.kernel.follower import Follower
 from services.kernel.service import Runtime
+from services.kernel.time import set_driven
+from tests.support.channels import MemoryFiles
 from tests.support.registered import EVENTS, on_kafka, store
 from tests.support.serving import eventually
 
@@ -29,7 +32,7 @@ async def set_channel(around: Runtime, agency: str, **channel: Any) -> None:
     assert around.settings.contracts is not None
     path = around.settings.contracts / "agencies" / f"{agency}.yaml"
     contract = yaml.safe_load(path.read_text(encoding="utf-8"))
-    chosen = Channel(**{"via": "webhook", "private": True, **channel})
+    chosen = Channel.model_validate({"via": "webhook", "private": True, **channel})
     contract["channel"] = chosen.model_dump(mode="json", exclude_none=True)
     path.write_text(yaml.safe_dump(contract, allow_unicode=True), encoding="utf-8")
 
@@ -49,7 +52,7 @@ class Delivering:
         self.stages = Stages(around, around.clock)
         self.queue = Queue(around.pool)
         self.dispatch = Dispatch(around, self.inboxes, self.queue, self.stages, Agreed(around.pool))
-        self.partners = Partners(self.dispatch, files or NoFiles())
+        self.partners = Partners(self.dispatch, lambda _: files or MemoryFiles())
         self.watch = Watch(self.dispatch)
         self._follower = Follower(around, "delivery", Post(self.dispatch), [EVENTS], hop=4)
 
@@ -74,6 +77,15 @@ class Delivering:
         query = "SELECT stage, sequence, attempt FROM delivery.stages WHERE recipient = %s ORDER BY time, sequence"
         async with self.around.pool.connection() as connection:
             return [*await (await connection.execute(query, (agency,))).fetchall()]
+
+    async def rests(self, legal_time: Path) -> bool:
+        """Whether nothing waits; time goes on to the next attempt when none is due, as whoever drives it has it."""
+        async with self.around.pool.connection() as connection:
+            row = await (await connection.execute("SELECT min(at) FROM delivery.moments")).fetchone()
+            left = await (await connection.execute("SELECT count(*) FROM delivery.queue")).fetchone()
+        if row and row[0] is not None and row[0] > self.around.clock():
+            set_driven(legal_time, row[0])
+        return left == (0,)
 
 
 @asynccontextmanager
