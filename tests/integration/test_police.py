@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,8 +20,9 @@ from connectors.ferry.shelf import Shelf
 from connectors.police.simulator import BRANCHES, PoliceDesk, police
 from contracts import agencies
 from contracts.canonical import Document
+from tests.support.channels import opening
 from tests.support.factory import BUS, example, key, new_exchange, overlay, world
-from tests.support.parcels import in_exchange, opening, parcel
+from tests.support.parcels import in_exchange, parcel
 
 POLICE = "310112-ga"
 EAGER = {"ask_after": 0, "resend_after": 0}
@@ -57,12 +59,10 @@ def folders(home: Path) -> tuple[Path, Path]:
     return home / "outgoing", home / "incoming"
 
 
-def opened(home: Path, shelf: Shelf, **options: int | str) -> Opening:
+def opened(home: Path, shelf: Shelf, **options: Any) -> Opening:
     outgoing, incoming = folders(home)
-    channel = agencies.Channel(
-        via="police", signs_for=True, options={"outgoing": str(outgoing), "incoming": str(incoming), **EAGER, **options}
-    )
-    return opening(POLICE, channel, shelf)
+    given: dict[str, Any] = {"outgoing": str(outgoing), "incoming": str(incoming), **EAGER, **options}
+    return opening(POLICE, "police", files=shelf, **given)
 
 
 def there(home: Path, *, seed: int = 0) -> There:

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,12 @@ from connectors.ferry.shelf import Shelf
 from connectors.identity import exchange_of
 from connectors.provinces.simulator import CityDesk, MailboxCity, city_behind_gap
 from connectors.simulation import Faults, Mode
-from contracts import agencies, crosswalk
+from contracts import crosswalk
 from contracts.canonical import Document
 from events import lead
+from tests.support.channels import opening
 from tests.support.factory import BUS, TIME, example, key, new_exchange, world
-from tests.support.parcels import in_exchange, opening, parcel
+from tests.support.parcels import in_exchange, parcel
 
 CITY = "330400-cg"
 TRACED = ("hf", "ytla", "jgtb")
@@ -78,15 +79,8 @@ class Reader:
 
 
 def mailbox_opening(home: Path, shelf: Shelf, url: str, **options: str) -> Opening:
-    channel = agencies.Channel(
-        via="provinces",
-        url=url,
-        private=True,
-        signs_for=True,
-        timeout=timedelta(seconds=5),
-        options={"way": "mailbox", **options},
-    )
-    return replace(opening(CITY, channel, shelf), keys=home)
+    given: dict[str, Any] = {"way": "mailbox", **options}
+    return opening(CITY, "provinces", url, shelf, keys=home, **given)
 
 
 @asynccontextmanager
@@ -281,14 +275,14 @@ def folders(home: Path) -> tuple[Path, Path]:
 
 def ferry_opening(home: Path, shelf: Shelf) -> Opening:
     outgoing, incoming = folders(home)
-    options: Document = {
+    options: dict[str, Any] = {
         "way": "ferry",
         "outgoing": str(outgoing),
         "incoming": str(incoming),
         "ask_after": 0,
         "resend_after": 0,
     }
-    return opening(CITY, agencies.Channel(via="provinces", signs_for=True, options=options), shelf)
+    return opening(CITY, "provinces", files=shelf, **options)
 
 
 def behind_gap(home: Path) -> FerryPartner[CityDesk]:
@@ -339,6 +333,5 @@ async def test_leads_over_a_ferry_through_foul_weather(tmp_path: Path) -> None:
     [{}, {"way": "pigeon"}, {"way": "ferry"}, {"way": "mailbox", "token": "../key"}, {"way": "mailbox", "x": 1}],
 )
 async def test_options_that_mean_nothing_are_said(tmp_path: Path, options: dict[str, Any]) -> None:
-    channel = agencies.Channel(via="provinces", url="http://127.0.0.1:1", private=True, options=options)
     with pytest.raises(SettingsError):
-        open_channel(opening(CITY, channel, Shelf(tmp_path / "ours")))
+        open_channel(opening(CITY, "provinces", "http://127.0.0.1:1", keys=tmp_path, **options))
