@@ -217,19 +217,19 @@ def read(cells: Iterable[Cell], form: Mapping[str, JsonValue]) -> Document:
     data: Document = {}
     for cell in cells:
         value = form.get(cell.theirs)
-        if blank(value):
+        if value is None or value == "":
             continue
         try:
             found = cell.way.back(value)
         except Unreadable as error:
             raise Unreadable(f"{cell.theirs}: {error}") from error
-        if not blank(found):
+        if found != "":
             _put(data, cell.ours, found)
     return data
 
 
 def blank(value: JsonValue) -> bool:
-    """Whether a field is empty."""
+    """Whether there is nothing in a field."""
     return value is None or value in ("", [])
 
 

@@ -61,9 +61,9 @@ def test_a_document_number_comes_into_its_one_form() -> None:
     assert read(CELLS, {"letterNo": "无号"}) == {"letter": "无号"}
 
 
-def test_what_is_withheld_or_empty_is_not_there() -> None:
-    assert fill(CELLS, {"a": {"_sd": "digest"}, "part": {"_sd": "digest"}}) == {}
-    assert read(CELLS, {"first": " ", "when": None, "rows": []}) == {}
+def test_what_is_withheld_or_empty_is_not_there_but_an_empty_list_is() -> None:
+    assert fill(CELLS, {"a": {"_sd": "digest"}, "part": {"_sd": "digest"}, "rows": []}) == {"rows": []}
+    assert read(CELLS, {"first": " ", "letterNo": "", "when": None, "rows": []}) == {"rows": []}
     assert list(leaves({"a": {"_sd": "d"}, "b": [{"c": False}], "_salts": {"/a": "s"}})) == [("/b/0/c", False)]
 
 

@@ -1,4 +1,5 @@
 import json
+import re
 from datetime import date
 from typing import Any
 
@@ -72,7 +73,7 @@ def test_what_they_state_is_our_fact_but_for_what_is_told(form: Form) -> None:
         assert isinstance(found, Stated)
         assert type(found.fact) is form.fact
         restored = codec.dump(found.fact)
-        told = {loss.pointer for loss in losses(form.fact, data, restored)}
+        told = {re.sub(r"/\d+$", "", loss.pointer) for loss in losses(form.fact, data, restored)}
         assert told <= {
             "/circumstances/place/wgs84",
             "/circumstances/place/red_line",
