@@ -204,6 +204,11 @@ LOST: Final[Mapping[str, tuple[str, str]]] = {
     "/link": ("转为的往来", "the exchange that the order became"),
     "/not_a_case": ("未转案理由", "why no case was filed"),
     "/agency": ("申请单位", "who had asked"),
+}
+"""What their form has no place for, in the words of the trade."""
+
+_IN_PART: Final[Mapping[str, tuple[str, str]]] = {
+    **LOST,
     "/place/wgs84": ("第二套坐标", "the position in a second system"),
     "/place/red_line": ("道路红线内/外", "within the red line of the road or not"),
     "/links/*": ("其他关联往来", "a link that is neither an origin nor a repetition"),
@@ -212,7 +217,7 @@ LOST: Final[Mapping[str, tuple[str, str]]] = {
     **{f"{files}/*/copies": ("份数", "number of copies") for files in _LISTS},
     **{f"{files}/*/pages": ("页数", "number of pages") for files in _LISTS},
 }
-"""What is lost there, in the words of the trade; * is any place in a list."""
+"""The same, and what their form carries in part; * is any place in a list."""
 
 
 # --- ours to theirs
@@ -234,7 +239,7 @@ def told(event: Mapping[str, JsonValue]) -> Told:
     if step is None:
         only_words = Loss("/data", "整件仅以备注文字送达", "the whole is told in words only")
         return Told(REMARK, {"text": in_words(fact, data)}, (only_words,))
-    return Told(step.action, step.fill(data), worded(step.losses(data), LOST))
+    return Told(step.action, step.fill(data), worded(step.losses(data), _IN_PART))
 
 
 def spoken(event: Mapping[str, JsonValue]) -> str:
