@@ -5,6 +5,7 @@ overlay(folder, peer, url)      the same for a process: the other bus is brought
 """
 
 from dataclasses import replace
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def overlay(folder: Path, peer: str, url: str) -> Path:
 def hosted(peer: str, url: str) -> list[Agency]:
     """Every agency, with its key, on the bus of its district; `peer` is the other bus."""
     known = [*world().agencies.by_code.values(), _qingpu_bus()]
-    channel = Channel(via="districts", url=url, private=True)
+    channel = Channel(via="districts", url=url, private=True, longest_pause=timedelta(hours=12))
     return [
         agency.model_copy(
             update={
