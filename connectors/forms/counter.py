@@ -4,7 +4,8 @@ It knows letters by their Idempotency-Key: the same again gets the same answer, 
 Backstage, for the demo and the tests:
 
     GET  /_state       threads with their letters, changes, files and errors
-    POST /_acts        {"action", "form", "number"?, "at"?}: the partner acts; answered {"changeNo", "number"}
+    POST /_acts        {"action", "form", "number"?, "at"?}: the partner acts, in the thread of this number, or opens one
+                       under it, or under its next number; answered {"changeNo", "number"}
     POST /_files       bytes that a form may name by their digest; answered {"digest", "size"}
 """
 
@@ -77,24 +78,21 @@ class Counter(Simulator):
         """What only this partner has."""
         return []
 
-    def open(self, action: str, external: str | None = None) -> Thread:
+    def open(self, action: str, external: str | None = None, number: str | None = None) -> Thread:
         """A new thread, opened by an action. Raises NotPossible."""
         if action not in self._moves[""]:
             raise NotPossible(f"{action}: no such thread")
-        number = f"{self._prefix}{len(self.threads) + 1:04d}"
-        thread = Thread(number, action, self._moves[""][action], external)
+        given = number or f"{self._prefix}{len(self.threads) + 1:04d}"
+        thread = Thread(given, action, self._moves[""][action], external)
         self.threads[thread.number] = thread
         return thread
 
     def act(self, action: str, form: Document, number: str | None = None, at: str | None = None) -> Document:
         """The partner does something, in a thread or opening one, and offers it. Raises NotPossible."""
-        if number is None:
-            thread = self.open(action)
-        elif number in self.threads:
-            thread = self.threads[number]
-            self.move(thread, action)
-        else:
-            raise NotPossible(f"{number}: no such thread")
+        known = self.threads.get(number or "")
+        if known is not None:
+            self.move(known, action)
+        thread = known or self.open(action, number=number)
         form = self.written(thread, action, form)
         self.noted(thread, action, form)
         change: Document = {

@@ -173,7 +173,8 @@ def by_type(forms: Iterable[Form]) -> dict[JsonValue, Form]:
 def fill(cells: Iterable[Cell], data: Mapping[str, JsonValue]) -> Document:
     """The fields of what is there and readable."""
     found = ((cell, _get(data, cell.ours)) for cell in cells)
-    return {cell.theirs: cell.way.out(value) for cell, value in found if not _empty(value)}
+    filled = {cell.theirs: cell.way.out(value) for cell, value in found if not _empty(value)}
+    return {name: value for name, value in filled.items() if not _empty(value)}
 
 
 def read(cells: Iterable[Cell], form: Mapping[str, JsonValue]) -> Document:

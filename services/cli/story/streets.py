@@ -265,7 +265,7 @@ all_done = demand.Done(
 all_confirmed = demand.Confirmed(confirmed_on=date(2026, 11, 10))
 
 THREADS: Final[Mapping[str, Thread]] = {
-    "order": Thread("workorder", border.CASE),
+    "order": Thread("workorder", dispatched.number, opened_by=HOTLINE),
     "finding": Thread("workorder", TRUCKS),
     "grid": Thread("workorder", TRUCKS),
     "demand": Thread("demand", "SYN-2026-需求-0703"),

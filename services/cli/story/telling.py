@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from connectors.http.client import new_id
+from connectors.identity import exchange_of
 from services.cli.story import border, consortium, district, estate, streets, waste
 from services.cli.story.cast import JUSTICE, PROCURATORATE, Ids, Step, Thread
 
@@ -20,9 +21,16 @@ THREADS: Final[Mapping[str, Thread]] = {name: thread for theme in _THEMES for na
 """The exchanges of the telling."""
 
 
+OUTAGES: Final = (estate.OUTAGE,)
+"""When partners are out of reach."""
+
+
 def new_ids() -> Ids:
     """An exchange id for every thread. They are made up front, because exchanges name each other."""
-    return {name: new_id() for name in THREADS}
+    return {
+        name: exchange_of(thread.opened_by, thread.case) if thread.opened_by else new_id()
+        for name, thread in THREADS.items()
+    }
 
 
 def steps(ids: Ids) -> tuple[Step, ...]:

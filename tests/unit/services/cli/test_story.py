@@ -113,14 +113,15 @@ def judged() -> Seen:
 
 
 def _links(exchanges: Sequence[Sequence[Record]]) -> list[Any]:
-    """Those of the main case, to the two who read its timelines."""
+    """Those from and to the exchanges of the main case, to the two who read its timelines."""
+    main = {IDS[name] for name, thread in telling.THREADS.items() if thread.case == telling.MAIN_CASE}
     return [
         link
         for records in exchanges
         for record in records
         for item in stated(record)
         for reader in (JUSTICE, QINGPU)
-        if record.standing.case == telling.MAIN_CASE and reader in records[-1].standing.parties
+        if main & {record.exchange, item.to_exchange} and reader in records[-1].standing.parties
         for link in links_told([Known(item, record, records[-1].standing, None, None)], reader)
     ]
 
@@ -151,6 +152,7 @@ def test_every_step_is_registered_or_refused_as_it_is_told() -> None:
         "ground-barred",
         "items-unanswered",
         "law-not-in-force",
+        "not-extendable",
         "ping-pong",
     }
 
