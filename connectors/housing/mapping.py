@@ -170,7 +170,6 @@ _REGISTRY_STATES: Final = (
 )
 
 
-
 @dataclass(frozen=True, slots=True)
 class _Answered:
     """Which notice this one answers: our link, and the number of ours that they keep of it (externalNo)."""

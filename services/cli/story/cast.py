@@ -81,9 +81,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """A partner's system is out of reach, for days; why, in words."""
+    """A partner's system is out of reach, for days; why, in words. author: whose copy it holds up for too long."""
 
     agency: str
+    author: str
     begins: datetime
     ends: datetime
     why: str

@@ -165,7 +165,7 @@ THREADS: Final[Mapping[str, Thread]] = {
     "annotation": Thread("annotation", CASE),
 }
 
-OUTAGE: Final = Outage(TITLES, at(9, 24, 9), at(9, 27, 18), "登记系统假期停机检修")
+OUTAGE: Final = Outage(TITLES, QIBAO_TEAM, at(9, 24, 9), at(9, 27, 18), "登记系统假期停机检修")
 """The application lies before a registry whose system is off; the team gets proof of it, and knows to telephone."""
 
 

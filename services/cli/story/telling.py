@@ -5,12 +5,14 @@ for step in steps(ids): ...         step.thread names the exchange ids[step.thre
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Final
 
 from connectors.http.client import new_id
 from connectors.identity import exchange_of
+from services.cli.partners import Seat
 from services.cli.story import border, consortium, district, estate, streets, waste
-from services.cli.story.cast import JUSTICE, PROCURATORATE, Ids, Step, Thread
+from services.cli.story.cast import HOTLINE, HOUSING, JUSTICE, PROCURATORATE, TITLES, TRAFFIC_POLICE, Ids, Step, Thread
 
 MAIN_CASE: Final = border.CASE
 """The case of the waste: from a call to the hotline to a letter, over eight kinds of exchange."""
@@ -20,6 +22,15 @@ _THEMES: Final = (streets, waste, border, estate, district, consortium)
 THREADS: Final[Mapping[str, Thread]] = {name: thread for theme in _THEMES for name, thread in theme.THREADS.items()}
 """The exchanges of the telling."""
 
+
+SEATS: Final = (
+    Seat(HOTLINE, "hotline"),
+    Seat(HOUSING, "housing"),
+    Seat(TITLES, "housing", deliver_within=timedelta(days=1), longest_pause=timedelta(hours=12)),
+    Seat(JUSTICE, "webhook"),
+    Seat(TRAFFIC_POLICE, "webhook"),
+)
+"""Who sits behind a channel of its own; everybody else comes to its inbox."""
 
 OUTAGES: Final = (estate.OUTAGE,)
 """When partners are out of reach."""
