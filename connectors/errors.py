@@ -8,6 +8,7 @@ ConnectorError
 ├── KafkaRefused       Kafka will never take this message
 ├── ReadRefused        the bus does not answer a read; the message is its own
 ├── PartnerAway, PartnerRefuses, PartnerGone      a partner does not take something (connectors/channel.py)
+├── Unreadable         what a partner sent cannot be understood
 └── FileMissing, FileSpoilt                       an attachment is not there, or not what its digest says
 """
 
@@ -38,3 +39,7 @@ class KafkaRefused(ConnectorError):
 
 class ReadRefused(ConnectorError):
     """The bus does not answer a read: nothing there for this agency, or a wrong question."""
+
+
+class Unreadable(ConnectorError, ValueError):
+    """What a partner sent cannot be understood: why, in words without any of its values."""

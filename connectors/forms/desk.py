@@ -17,8 +17,8 @@ from typing import Final
 from pydantic import JsonValue
 
 from connectors.channel import Files, FileSpoilt, Handed, Opening, Parcel, PartnerAway, PartnerGone, PartnerRefuses
+from connectors.errors import Unreadable
 from connectors.forms.letters import Change, change_of, refusal
-from connectors.forms.table import Unreadable
 from connectors.http.partner import PartnerClient, Reply
 from contracts.canonical import Document
 

@@ -21,7 +21,8 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from connectors.channel import Confirmed, Stated
-from connectors.forms.table import Form, Unreadable, local, moment
+from connectors.errors import Unreadable
+from connectors.forms.table import Form, local, moment
 from connectors.identity import event_of, exchange_of
 from connectors.losses import Loss
 from contracts.canonical import Document, instant

@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol, cast, get_args
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
+from connectors.errors import Unreadable
 from connectors.losses import Loss
 from contracts.calendar import SHANGHAI
 from contracts.canonical import Document, canonical, instant
@@ -24,10 +25,6 @@ from events.fact import Fact
 
 _FORMAT: Final = "%Y-%m-%d %H:%M:%S"
 _TERM: Final = re.compile(r"[^:,;( ]+")
-
-
-class Unreadable(ValueError):
-    """What a partner sent cannot be understood: why, in words without any of its values."""
 
 
 class Way(Protocol):

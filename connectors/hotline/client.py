@@ -16,10 +16,9 @@ from connectors.channel import (
     PartnerRefuses,
     Stated,
 )
-from connectors.errors import SettingsError
+from connectors.errors import SettingsError, Unreadable
 from connectors.forms.desk import Desk
 from connectors.forms.letters import Change
-from connectors.forms.table import Unreadable
 from connectors.hotline.mapping import KIND, Options, arrival, asks_for, repeated, reply
 
 _REPLIES: Final = "replies"

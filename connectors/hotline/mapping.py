@@ -38,10 +38,11 @@ from uuid import UUID
 from pydantic import Field, JsonValue, model_validator
 
 from connectors.channel import Confirmed, Stated
+from connectors.errors import Unreadable
 from connectors.forms import letters
 from connectors.forms.cells import CATEGORY, CITATIONS, COMPETENT, FILES, URGENCY, contact, ground
 from connectors.forms.letters import Change
-from connectors.forms.table import LOCAL, YES_NO, Cell, Form, Terms, Unreadable, by_action, by_type, local, moment
+from connectors.forms.table import LOCAL, YES_NO, Cell, Form, Terms, by_action, by_type, local, moment
 from connectors.identity import exchange_of
 from connectors.losses import Loss
 from contracts.canonical import Document

@@ -3,8 +3,8 @@
 from typing import Final
 
 from connectors.channel import Channel, Collected, Confirmed, Handed, Opening, Parcel, Stated
+from connectors.errors import Unreadable
 from connectors.forms.desk import Desk
-from connectors.forms.table import Unreadable
 from connectors.housing.mapping import arrival, letter
 
 _LETTERS: Final = "letters"

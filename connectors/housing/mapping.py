@@ -39,10 +39,11 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from connectors.channel import Confirmed, Stated
+from connectors.errors import Unreadable
 from connectors.forms import letters
 from connectors.forms.cells import CATEGORY, CITATIONS, COMPETENT, FILES, OFFICERS, URGENCY, contact, ground
 from connectors.forms.letters import Change
-from connectors.forms.table import LOCAL, YES_NO, Cell, Form, Rows, Terms, Unreadable, by_action, by_type
+from connectors.forms.table import LOCAL, YES_NO, Cell, Form, Rows, Terms, by_action, by_type
 from connectors.losses import Loss
 from contracts.canonical import Document
 from events import annotation, common, notice

@@ -26,15 +26,16 @@ def test_every_type_has_a_schema_and_every_schema_a_type() -> None:
     assert GOLDEN.keys() == {*facts(), *schemas.ENVELOPES}
 
 
-@pytest.mark.parametrize("name", sorted(GOLDEN))
-def test_a_schema_is_valid_2020_12_and_closed(name: str) -> None:
-    schema = read(name)
-    Draft202012Validator.check_schema(schema)
-    assert schema["$schema"] == schemas.DIALECT
-    assert schema["$id"] == f"urn:liandong:schema:{name}"
-    assert schema["additionalProperties"] is False
-    objects = [part for part in schema.get("$defs", {}).values() if part.get("type") == "object"]
-    assert all(part["additionalProperties"] is False for part in objects)
+@pytest.mark.parametrize("kind", sorted({name.split(".")[2] for name in GOLDEN}))
+def test_a_schema_is_valid_2020_12_and_closed(kind: str) -> None:
+    for name in (name for name in GOLDEN if name.split(".")[2] == kind):
+        schema = read(name)
+        Draft202012Validator.check_schema(schema)
+        assert schema["$schema"] == schemas.DIALECT
+        assert schema["$id"] == f"urn:liandong:schema:{name}"
+        assert schema["additionalProperties"] is False, name
+        objects = [part for part in schema.get("$defs", {}).values() if part.get("type") == "object"]
+        assert all(part["additionalProperties"] is False for part in objects), name
 
 
 def test_classified_and_coded_members_are_marked() -> None:
@@ -45,10 +46,10 @@ def test_classified_and_coded_members_are_marked() -> None:
     assert read("cn.liandong.transfer.sent.v1")["properties"]["number"]["x-code-system"] == "发文字号"
 
 
-@pytest.mark.parametrize("type_", facts())
-def test_salts_belong_to_types_with_classified_members(type_: str) -> None:
-    text = json.dumps(read(type_))
-    assert ('"x-class"' in text) == ("_salts" in read(type_)["properties"])
+def test_salts_belong_to_types_with_classified_members() -> None:
+    for type_ in facts():
+        text = json.dumps(read(type_))
+        assert ('"x-class"' in text) == ("_salts" in read(type_)["properties"]), type_
 
 
 def test_the_command_says_what_differs(

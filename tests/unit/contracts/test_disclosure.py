@@ -12,7 +12,7 @@ from contracts.disclosure import blinded, classified, cut, require_salts, salted
 from contracts.errors import DisclosureError, SignatureError
 from events.envelope import DIGEST, SALTS
 from events.fields import FieldClass
-from events.registry import facts
+from events.registry import facts, kind_of
 from tests.support.factory import EXAMPLES, TIME, example, salt, sign, world
 
 NAMES = [
@@ -58,13 +58,14 @@ def scalars(value: Any) -> list[list[str]]:
     return [[]]
 
 
-@pytest.mark.parametrize(("name", "variant"), NAMES)
-def test_every_cut_copy_of_every_example_verifies(name: str, variant: str) -> None:
-    document = sign(example(name, variant))
-    for reader in READERS:
-        copy = copy_for(document, reader)
-        assert verify_event(copy, world().agencies, TIME) == document["source"]
-        assert signing_form(copy) == signing_form(document)
+@pytest.mark.parametrize("kind", sorted({name.split(".")[0] for name, _ in NAMES}))
+def test_every_cut_copy_of_every_example_verifies(kind: str) -> None:
+    for name, variant in (item for item in NAMES if item[0].split(".")[0] == kind):
+        document = sign(example(name, variant))
+        for reader in READERS:
+            copy = copy_for(document, reader)
+            assert verify_event(copy, world().agencies, TIME) == document["source"], (name, variant)
+            assert signing_form(copy) == signing_form(document), (name, variant)
 
 
 @pytest.mark.parametrize("reader", READERS, ids=lambda item: "+".join(sorted(item)) or "nobody")
@@ -137,14 +138,17 @@ def test_cut_does_not_change_what_it_cuts() -> None:
     assert repr(CASE) == before
 
 
-@pytest.mark.parametrize("fact", facts().values(), ids=facts())
-def test_salts_are_asked_for_exactly_where_a_member_is_classified(fact: Any) -> None:
-    name = fact.type().removeprefix("cn.liandong.").removesuffix(".v1")
-    data: dict[str, Any] = salted(fact, data_of(example(name)), salt)
-    require_salts(fact, data)
-    for pointer in data.get(SALTS, {}):
-        with pytest.raises(DisclosureError, match="needs a salt"):
-            require_salts(fact, {**data, SALTS: {key: value for key, value in data[SALTS].items() if key != pointer}})
+@pytest.mark.parametrize("kind", sorted({kind_of(type_) for type_ in facts()}))
+def test_salts_are_asked_for_exactly_where_a_member_is_classified(kind: str) -> None:
+    for type_, fact in facts().items():
+        if kind_of(type_) == kind:
+            name = type_.removeprefix("cn.liandong.").removesuffix(".v1")
+            data: dict[str, Any] = salted(fact, data_of(example(name)), salt)
+            require_salts(fact, data)
+            for pointer in data.get(SALTS, {}):
+                rest = {key: value for key, value in data[SALTS].items() if key != pointer}
+                with pytest.raises(DisclosureError, match="needs a salt"):
+                    require_salts(fact, {**data, SALTS: rest})
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 import pytest
 
-from connectors.forms.table import LOCAL, Cell, Form, Rows, Terms, Unreadable, fill, leaves, local, moment, read
+from connectors.errors import Unreadable
+from connectors.forms.table import LOCAL, Cell, Form, Rows, Terms, fill, leaves, local, moment, read
 from connectors.identity import event_of, exchange_of
 from contracts.canonical import Document
 from contracts.codec import copy_for

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connectors.channel import Confirmed, Stated
-from connectors.forms.table import Form, Unreadable
+from connectors.errors import Unreadable
+from connectors.forms.table import Form
 from connectors.housing.mapping import OURS, THEIRS, arrival, letter, losses
 from connectors.identity import event_of, exchange_of
 from contracts.codec import copy_for
