@@ -1,4 +1,4 @@
-"""Partners as they are, for demonstrations: simulators as processes of their own, behind the channels of their contracts.
+"""Partners as they are, for demonstrations: simulators as processes of their own, each behind its contract's channel.
 
     partners = Partners([Seat("310000-rx", "hotline")], folder)
     partners.settle(contracts)                      # their channels, written into the overlay
@@ -197,7 +197,7 @@ class Forms(Partner):
     def due(self, item: Mapping[str, Any]) -> bool:
         """It gets no letters about what it has stated itself, nor about what it may not see."""
         event = item.get("event")
-        return bool(event) and event["source"] != self.seat.agency
+        return event is not None and event["source"] != self.seat.agency
 
     def _form(self, act: Act) -> Document:
         form = self._forms[act.kind, type(act.fact)]

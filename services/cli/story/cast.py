@@ -43,8 +43,8 @@ Ids = Mapping[str, str]
 class Thread:
     """An exchange of the story.
 
-    careful: who states a fact in it has read it to the newest event, and says so. opened_by: the partner whose own system
-    opens it, under the number that is its case.
+    careful: who states a fact in it has read it to the newest event, and says so. opened_by: the partner whose own
+    system opens it, under the number that is its case.
     """
 
     kind: str

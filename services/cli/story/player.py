@@ -79,7 +79,7 @@ class Refusal:
 
 @dataclass(slots=True)
 class Player:
-    """What happens, and what is counted. `stores`: the registrars', by service. acted: by partners, at their systems."""
+    """What happens, and what is counted. stores: the registrars', by service. acted: by partners, at their systems."""
 
     agencies: Mapping[str, Agency]
     partners: Mapping[str, Partner]
