@@ -4,8 +4,8 @@ It knows letters by their Idempotency-Key: the same again gets the same answer, 
 Backstage, for the demo and the tests:
 
     GET  /_state       threads with their letters, changes, files and errors
-    POST /_acts        {"action", "form", "number"?, "at"?}: the partner acts, in the thread of this number, or opens one
-                       under it, or under its next number; answered {"changeNo", "number"}
+    POST /_acts        {"action", "form", "number"?, "at"?}: the partner acts; answered {"changeNo", "number"}
+                       number: of its thread, or of one that it opens; its next number by default
     POST /_files       bytes that a form may name by their digest; answered {"digest", "size"}
 """
 

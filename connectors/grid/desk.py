@@ -145,9 +145,9 @@ class Desk:
 
     # --- the centre's own doing
 
-    def open_case(self, detail: Document, at: str | None = None) -> Case:
-        """The centre takes something in, files it, and dispatches it."""
-        case = self._new(None, detail)
+    def open_case(self, detail: Document, at: str | None = None, number: str | None = None) -> Case:
+        """The centre takes something in, files it, and dispatches it; under its next number where none is given."""
+        case = self._new(None, detail, number)
         when = at or self._now()
         for action in ("受理", "立案"):
             self._note(case, action, action, {}, at=when)
@@ -178,9 +178,9 @@ class Desk:
 
     # --- the books
 
-    def _new(self, external: str | None, detail: Document) -> Case:
+    def _new(self, external: str | None, detail: Document, number: str | None = None) -> Case:
         serial = len(self.cases) + 1
-        case = Case(serial, f"闵网格〔{self._clock().year}〕{serial:06}号", external, detail)
+        case = Case(serial, number or f"闵网格〔{self._clock().year}〕{serial:06}号", external, detail)
         case.dept, case.deadline = _or_none(detail.get("deptCode")), _or_none(detail.get("deadline"))
         self.cases[case.number] = case
         return case

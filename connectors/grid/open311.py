@@ -35,9 +35,10 @@ from pydantic import JsonValue, ValidationError
 
 from connectors.channel import Stated
 from connectors.errors import Unreadable
-from connectors.grid.mapping import KIND, Told, exchange_of, named, places, readable, spoken
+from connectors.grid.mapping import KIND, Told, named, places, readable, spoken
 from connectors.grid.members import BEIJING, SAME, Codec, Member, degrees, inward, lost, outward
 from connectors.grid.words import EVENT_TYPES, LIMITS, SOURCES, URGENCIES
+from connectors.identity import exchange_of
 from connectors.losses import Loss
 from contracts.canonical import Document, canonical, instant
 from events import common, workorder

@@ -12,7 +12,7 @@ Its interface to a platform, under the address that it prints:
 
 What the people inside do, for demos and tests:
 
-    POST _desk/cases    {"detail", "time"?}
+    POST _desk/cases    {"detail", "time"?, "caseNo"?}
     POST _desk/actions  {"caseNo", "action", "detail"?, "time"?}
     GET  _desk/state    every case with its history, every change, letter and error
 """
@@ -109,7 +109,8 @@ class GridSimulator(Simulator):
 
     async def _desk_cases(self, request: web.Request) -> web.Response:
         form = await _form(request)
-        case = self.desk.open_case(_detail_of(form), _time_of(form))
+        given = form.get("caseNo")
+        case = self.desk.open_case(_detail_of(form), _time_of(form), given if isinstance(given, str) else None)
         return json_response({"caseNo": case.number}, status=201)
 
     async def _desk_actions(self, request: web.Request) -> web.Response:

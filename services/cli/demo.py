@@ -39,7 +39,8 @@ from contracts.topics import DEAD_LETTERS, DELIVERIES
 from services.cli.agencies import agency_key, new_agency
 from services.cli.draw import draw
 from services.cli.driver import Driver
-from services.cli.partners import Copies, Partner, Partners, Seat
+from services.cli.partners.partner import Copies, Partner, Refused, Seat
+from services.cli.partners.seats import Partners
 from services.cli.stack import Stack
 from services.cli.story import telling
 from services.cli.story.cast import JUSTICE, QINGPU, Ids, Outage
@@ -117,13 +118,13 @@ async def _play(stack: Stack, partners: Partners, ids: Ids, say: Say) -> dict[st
         player = Player(agencies, by_agency, driver, stores, contracts.topics, say, stack.bus, telling.THREADS, ids)
         await player.tell(steps, telling.OUTAGES)
         await player.everybody_reads()
-        found = await _found(stack, contracts, pool, stores)
         holdings = [await _holding(partner, agencies[code].items) for code, partner in by_agency.items()]
+        found = await _found(stack, contracts, pool, stores, holdings)
         told = await _timelines(agencies, ids, found.records)
         for thread in _DRAWN:
             say("")
             draw(told.exchanges[thread], say)
-        return _result(stack, player, contracts, found, told, holdings)
+        return _result(stack, player, contracts, found, told)
 
 
 @asynccontextmanager
@@ -145,7 +146,7 @@ class Holding:
     seat: Seat
     due: Copies
     held: Copies
-    refused: list[Document]
+    refused: list[Refused]
 
     @property
     def copies(self) -> int:
@@ -157,13 +158,13 @@ async def _holding(partner: Partner, items: Sequence[Mapping[str, Any]]) -> Hold
     due: Copies = {}
     for item in filter(partner.due, items):
         event = item.get("event") or item["stub"]
-        due.setdefault(event["exchange"], []).append(event["sequence"])
+        due.setdefault(event["exchange"], []).append(item["cursor"])
     return Holding(partner.seat, due, await partner.held(), await partner.refused())
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What lies in the stores, with audit, and on Kafka. `refused`: the codes of the rejections."""
+    """What lies in the stores, with audit, on Kafka and with partners. `refused`: the codes of the rejections."""
 
     records: list[Record]
     outcomes: Counter[str]
@@ -173,9 +174,12 @@ class Found:
     dead: int
     delivered: int
     queued: int
+    holdings: Sequence[Holding]
 
 
-async def _found(stack: Stack, contracts: Contracts, pool: Pool, stores: Mapping[str, Store]) -> Found:
+async def _found(
+    stack: Stack, contracts: Contracts, pool: Pool, stores: Mapping[str, Store], holdings: Sequence[Holding]
+) -> Found:
     records = [record for store in stores.values() async for record in store.all_records()]
     outcomes: Counter[str] = Counter()
     refused: Counter[str] = Counter()
@@ -201,6 +205,7 @@ async def _found(stack: Stack, contracts: Contracts, pool: Pool, stores: Mapping
         dead=len(values[DEAD_LETTERS]),
         delivered=sum(parse_object(value)["stage"] == "delivered" for value in values[DELIVERIES]),
         queued=queued,
+        holdings=holdings,
     )
 
 
@@ -234,9 +239,7 @@ async def _timelines(agencies: Mapping[str, Agency], ids: Ids, records: Sequence
     return Told(dict(zip(threads, documents, strict=False)), documents[len(threads) :])
 
 
-def _result(
-    stack: Stack, player: Player, contracts: Contracts, found: Found, told: Told, holdings: Sequence[Holding]
-) -> dict[str, Any]:
+def _result(stack: Stack, player: Player, contracts: Contracts, found: Found, told: Told) -> dict[str, Any]:
     inboxes = {code: agency.items for code, agency in player.agencies.items()}
     judged = seen(player.ids, found.records, inboxes, told.links)
     clocks = [
@@ -247,7 +250,7 @@ def _result(
     checks = {
         **_bus_checks(stack.bus, contracts.agencies, found, inboxes),
         **_play_checks(player, found),
-        **_partner_checks(stack.bus, player, contracts.agencies, found, holdings),
+        **_partner_checks(stack.bus, player, contracts.agencies, found),
         **_timeline_checks(clocks, told, player.ids),
         **outcome(judged),
     }
@@ -278,7 +281,7 @@ def _result(
                 "copies": item.copies,
                 "stated": sum(step.agency == item.seat.agency for step in player.acted),
             }
-            for item in holdings
+            for item in found.holdings
         ],
         "counts": {
             "submitted": player.submitted + len(player.acted) + by_bus,
@@ -327,13 +330,11 @@ def _play_checks(player: Player, found: Found) -> dict[str, bool]:
     }
 
 
-def _partner_checks(
-    bus: str, player: Player, agencies: Agencies, found: Found, holdings: Sequence[Holding]
-) -> dict[str, bool]:
+def _partner_checks(bus: str, player: Player, agencies: Agencies, found: Found) -> dict[str, bool]:
     signed = Counter(str(item.event["source"]) for item in found.records if item.event.get("signedby") == bus)
     stated = Counter(step.agency for step in player.acted if step.refused is None)
     refused = Counter((step.agency, step.refused) for step in player.acted if step.refused is not None)
-    told = Counter((item.seat.agency, str(error["code"])) for item in holdings for error in item.refused)
+    told = Counter((item.seat.agency, error.code) for item in found.holdings for error in item.refused)
     late = [
         proof
         for outage in telling.OUTAGES
@@ -341,8 +342,8 @@ def _partner_checks(
         if (proof := item.get("evidence")) and _proves(proof, outage, bus, agencies)
     ]
     return {
-        "every partner holds each copy exactly once, in order": bool(holdings)
-        and all(item.due and item.due == item.held for item in holdings),
+        "every partner holds each copy exactly once, in order": bool(found.holdings)
+        and all(item.due and item.due == item.held for item in found.holdings),
         "what partners stated in their own forms is registered once, signed for them by the bus (代签)": bool(stated)
         and signed == stated,
         "what the bus refused of it came back to the partner that had stated it": bool(refused) and told == refused,

@@ -17,7 +17,7 @@ from contracts.canonical import Document
 from contracts.records import Record
 from contracts.topics import Topics
 from services.cli.driver import Driver
-from services.cli.partners import Act, Partner
+from services.cli.partners.partner import Act, Partner, Refused
 from services.cli.story.cast import Ids, Outage, Step, Thread, content
 from services.kernel.store import Store
 
@@ -169,7 +169,7 @@ class Player:
                 if records := (await self._own(step))[len(stated) :]:
                     return self._registered(step, records[0].sequence, via)
                 if found := (await self._refused(partner, step))[len(refused) :]:
-                    return self._rejected(step, str(found[0]["code"]), str(found[0]["detail"]), via)
+                    return self._rejected(step, found[0].code, found[0].detail, via)
                 await asyncio.sleep(_LOOK)
 
     async def _own(self, step: Step) -> list[Record]:
@@ -177,10 +177,10 @@ class Player:
         records = await self._records(step)
         return [record for record in records if record.event["source"] == step.agency]
 
-    async def _refused(self, partner: Partner, step: Step) -> list[Document]:
+    async def _refused(self, partner: Partner, step: Step) -> list[Refused]:
         """What the partner was told of its own facts in this exchange that were not taken."""
         exchange = self.ids[step.thread]
-        return [error for error in await partner.refused() if error.get("exchange") == exchange]
+        return [error for error in await partner.refused() if error.exchange == exchange]
 
     async def _records(self, step: Step) -> Sequence[Record]:
         thread, exchange = self.threads[step.thread], self.ids[step.thread]

@@ -10,9 +10,20 @@ from typing import Final
 
 from connectors.http.client import new_id
 from connectors.identity import exchange_of
-from services.cli.partners import Seat
+from services.cli.partners.partner import Seat
 from services.cli.story import border, consortium, district, estate, streets, waste
-from services.cli.story.cast import HOTLINE, HOUSING, JUSTICE, PROCURATORATE, TITLES, TRAFFIC_POLICE, Ids, Step, Thread
+from services.cli.story.cast import (
+    GRID,
+    HOTLINE,
+    HOUSING,
+    JUSTICE,
+    PROCURATORATE,
+    TITLES,
+    TRAFFIC_POLICE,
+    Ids,
+    Step,
+    Thread,
+)
 
 MAIN_CASE: Final = border.CASE
 """The case of the waste: from a call to the hotline to a letter, over eight kinds of exchange."""
@@ -25,6 +36,7 @@ THREADS: Final[Mapping[str, Thread]] = {name: thread for theme in _THEMES for na
 
 SEATS: Final = (
     Seat(HOTLINE, "hotline"),
+    Seat(GRID, "grid"),
     Seat(HOUSING, "housing"),
     Seat(TITLES, "housing", deliver_within=timedelta(days=1), longest_pause=timedelta(hours=12)),
     Seat(JUSTICE, "webhook"),
