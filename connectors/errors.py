@@ -9,6 +9,7 @@ ConnectorError
 ├── ReadRefused        the bus does not answer a read; the message is its own
 ├── PartnerAway, PartnerRefuses, PartnerGone      a partner does not take something (connectors/channel.py)
 ├── Unreadable         what a partner sent cannot be understood
+├── PaperUnreadable, PaperRefused                 a paper of a ferry is damaged, or not what it says
 └── FileMissing, FileSpoilt                       an attachment is not there, or not what its digest says
 """
 

@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import orjson
-from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
+from aiohttp import ClientConnectorError, ClientError, ClientSession, ClientTimeout, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from yarl import URL
@@ -29,6 +29,7 @@ from contracts.errors import MalformedJson
 LARGEST_ANSWER: Final = 8 * 1024 * 1024
 """Bytes of a partner's answer that are read at most."""
 
+NOT_PUBLIC: Final = "not a public address; if it is meant, the contract must say private: true"
 _LONGEST_PAUSE: Final = timedelta(days=1)
 """However long Retry-After asks for."""
 
@@ -104,7 +105,7 @@ class PartnerClient:
         except TimeoutError as error:
             raise PartnerAway("no answer in time") from error
         except (ClientError, OSError, ValueError) as error:
-            raise PartnerAway(f"not reached: {type(error).__name__}: {error}") from error
+            raise PartnerAway(_unreached(error)) from error
 
     async def close(self) -> None:
         """Close the connections."""
@@ -126,14 +127,13 @@ class PublicOnly(AbstractResolver):
         found = await self._inner.resolve(host, port, family)
         public = [item for item in found if is_public(item["host"])]
         if not public:
-            why = f"{host} is not a public address; if it is meant, its contract must say private: true"
-            raise OSError(errno.EHOSTUNREACH, why)
+            raise OSError(errno.EHOSTUNREACH, NOT_PUBLIC)
         return public
 
     def require(self, host: str) -> None:
         """An address that stands in the url is never resolved. Raises SettingsError."""
         if not is_public(host):
-            raise SettingsError(f"{host} is not a public address; if it is meant, its contract must say private: true")
+            raise SettingsError(f"{host}: {NOT_PUBLIC}")
 
     async def close(self) -> None:
         """Let go of the resolver."""
@@ -183,6 +183,19 @@ def _judged(reply: Reply) -> Reply:
     if status in {401, 403}:
         raise PartnerAway(f"the partner answered {status}: check the url and the keys in its contract")
     raise PartnerRefuses(f"the partner answered {status}")
+
+
+def _unreached(error: Exception) -> str:
+    """Why a partner was not reached, for those who read timelines: not where it is."""
+    inner = error.os_error if isinstance(error, ClientConnectorError) else error
+    if isinstance(inner, OSError) and inner.strerror:
+        return f"not reached: {inner.strerror}" if inner.strerror == NOT_PUBLIC else f"not reached: {_errno(inner)}"
+    return f"not reached: {type(error).__name__}"
+
+
+def _errno(error: OSError) -> str:
+    """The error's own name, such as ECONNREFUSED: its words may name an address."""
+    return errno.errorcode.get(error.errno or 0, type(error).__name__)
 
 
 def _retry_after(text: str | None) -> timedelta | None:

@@ -134,7 +134,7 @@ _DELIVERED: Final = """
     DELETE FROM delivery.agreed WHERE agency = %s AND lacks = 'undelivered' AND position = ANY(%s)
 """
 
-_RETRIEVED: Final = "DELETE FROM delivery.agreed WHERE agency = %s AND lacks = 'unretrieved' AND position <= %s"
+_RETRIEVED: Final = "DELETE FROM delivery.agreed WHERE agency = %s AND position <= %s"
 
 _OPENED: Final = "DELETE FROM delivery.agreed WHERE agency = %s AND position = %s"
 

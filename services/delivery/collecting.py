@@ -140,7 +140,7 @@ class Collector:
 
     async def _arrived(self, connection: Connection, position: int, item: Confirmed) -> None:
         code, now = self._agency.code, self._runtime.clock()
-        waiting = await self._dispatch.queue.confirm(connection, code, position)
+        waiting = await self._dispatch.queue.confirm(connection, code, position, now)
         if waiting is not None:
             await self._say(connection, waiting, "delivered")
             await arrived(self._dispatch, connection, self._agency, [waiting], now)

@@ -53,11 +53,18 @@ class Dispatch:
         self, connection: Connection, lacks: Lacks, placed: Sequence[Placed], channels: Mapping[str, Channel]
     ) -> None:
         promises = [
-            Promise(item.parcel.agency, item.position, item.parcel.author)
+            Promise(item.parcel.agency, item.position, str(item.parcel.author))
             for item in placed
-            if item.parcel.author is not None and isinstance(item.parcel.what, Copy)
+            # The bus needs no proof for itself.
+            if item.parcel.author not in {None, self.runtime.settings.bus} and isinstance(item.parcel.what, Copy)
         ]
         await self.agreed.begin(connection, lacks, promises, channels, self.runtime.clock())
+
+    async def fetched(self, connection: Connection, agency: str, until: int) -> None:
+        """An agency has fetched everything up to a position itself: none of it needs to be brought any more."""
+        left = await self.queue.fetched(connection, agency, until, self.runtime.clock())
+        await self.stages.add(connection, [Reached("delivered", agency, item) for item in left])
+        await self.agreed.retrieved(connection, agency, until)
 
     def committed(self) -> None:
         """What was sent is committed."""

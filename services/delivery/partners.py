@@ -146,11 +146,12 @@ class Partners:
                 files=self._files,
             )
             channel = self._opener(opening)
-        except ConnectorError as error:
+        except Exception as error:  # noqa: BLE001, a connector's fault harms its own partner only
             await self._unlock(agency.code)
-            if agency.code not in self._troubles:
-                log.error("not served", agency=agency.code, reason=str(error))
-            self._troubles[agency.code] = str(error)
+            why = str(error) if isinstance(error, ConnectorError) else f"{agency.code}: the connector failed: {error!r}"
+            if self._troubles.get(agency.code) != why:
+                log.error("not served", agency=agency.code, reason=why)
+            self._troubles[agency.code] = why
             return
         self._troubles.pop(agency.code, None)
         served = self._served[agency.code] = Served(agency, channel, self._dispatch)

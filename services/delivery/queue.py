@@ -112,6 +112,15 @@ class Queue:
         rows = await (await connection.execute(_LEAVE, (agency,))).fetchall()
         return [Copy(kind, exchange, sequence) for kind, exchange, sequence in rows if kind is not None]
 
+    async def fetched(self, connection: Connection, agency: str, until: int, now: datetime) -> list[Copy]:
+        """Take out of the queue what a recipient has fetched itself; the copies among it."""
+        await lock_inbox(connection, agency)
+        rows = await (await connection.execute(_FETCHED, (agency, until))).fetchall()
+        if rows:
+            threads = sorted({thread for thread, *_ in rows})
+            await connection.execute(_PROMOTE, {"agency": agency, "threads": threads, "now": now})
+        return [Copy(kind, exchange, sequence) for _, kind, exchange, sequence in rows if kind is not None]
+
     async def settle(
         self, connection: Connection, agency: str, results: Sequence[Result], now: datetime
     ) -> list[Result]:
@@ -134,11 +143,18 @@ class Queue:
             columns = ([kind for kind, _ in numbers], [exchange for _, exchange in numbers], list(numbers.values()))
             await connection.execute(_NUMBER, (agency, *columns))
 
-    async def confirm(self, connection: Connection, agency: str, position: int) -> Waiting | None:
-        """An item that was relayed has arrived: it leaves the queue. None if it is not there any more."""
+    async def confirm(self, connection: Connection, agency: str, position: int, now: datetime) -> Waiting | None:
+        """An item has arrived, says its recipient: it leaves the queue. None if it is not there any more.
+
+        It may come before we have noted that it was relayed.
+        """
         await lock_inbox(connection, agency)
         row = await (await connection.execute(_CONFIRM, (agency, position))).fetchone()
-        return _waiting(agency, row) if row else None
+        if row is None:
+            return None
+        waiting = _waiting(agency, row)
+        await connection.execute(_PROMOTE, {"agency": agency, "threads": [waiting.thread], "now": now})
+        return waiting
 
     async def spoilt(self, connection: Connection, agency: str, position: int, reason: str, now: datetime) -> bool:
         """An item that was relayed has not arrived whole: it is the head of its thread again. Whether it was there."""
@@ -269,6 +285,10 @@ _NEXT_DUE: Final = """
     WHERE (%(agency)s::text IS NULL OR agency = %(agency)s) AND head AND state = 'waiting' GROUP BY agency
 """
 
+_FETCHED: Final = """
+    DELETE FROM delivery.queue WHERE agency = %s AND position <= %s RETURNING thread, kind, exchange::text, sequence
+"""
+
 _LEAVE: Final = "DELETE FROM delivery.queue WHERE agency = %s RETURNING kind, exchange::text, sequence"
 
 _DONE: Final = "DELETE FROM delivery.queue WHERE agency = %s AND position = %s AND attempt = %s AND state = 'waiting'"
@@ -293,7 +313,7 @@ _NUMBER: Final = """
 
 _CONFIRM: Final = f"""
     WITH q AS (
-        DELETE FROM delivery.queue WHERE agency = %s AND position = %s AND state = 'relayed' RETURNING *
+        DELETE FROM delivery.queue WHERE agency = %s AND position = %s RETURNING *
     ) SELECT {_COLUMNS} FROM q {_JOINED}
 """  # noqa: S608, of constants
 

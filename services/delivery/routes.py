@@ -67,7 +67,7 @@ class InboxRoutes:
                 step = await self._inboxes.ack(connection, caller.agency, position)
                 retrieved = [Reached("retrieved", caller.agency, copy) for copy in step.copies]
                 await self._dispatch.stages.add(connection, retrieved)
-                await self._dispatch.agreed.retrieved(connection, caller.agency, step.position)
+                await self._dispatch.fetched(connection, caller.agency, step.position)
             acked = step.position
         self._dispatch.committed()
         return json_response({"acked": str(inbox.cursor(acked))})

@@ -143,7 +143,11 @@ async def test_one_exchange_s_refusal_holds_up_no_other(
         await delivery.take_in(*taken)
         await all_taken(endpoint, 3)
         assert sequences(endpoint, taken[0].exchange) == [1, 2, 3]
-        assert [attempts for _, _, attempts, _ in await delivery.waiting(QINGPU)] == [1, 0, 0]
+
+        async def only_those_wait() -> bool:
+            return [attempts for _, _, attempts, _ in await delivery.waiting(QINGPU)] == [1, 0, 0]
+
+        await eventually(only_those_wait)
         move(tmp_path, HOUR)
         await all_taken(endpoint, 6)
         assert sequences(endpoint, refused[0].exchange) == [1, 2, 3]
@@ -277,6 +281,23 @@ async def test_who_wants_to_come_itself_from_now_on_finds_everything_in_its_inbo
         await set_channel(around, QINGPU, via="inbox")
         await nothing_waits(delivery)
         assert [sequence for stage, sequence, _ in await delivery.said(QINGPU) if stage == "delivered"] == [1, 2, 3]
+
+
+async def test_what_an_agency_fetches_itself_is_not_brought_again(
+    around: Runtime, endpoint: Endpoint, play: list[Record], tmp_path: Path
+) -> None:
+    await set_channel(around, QINGPU, url=f"{endpoint.url}/hook")
+    endpoint.faults.set(Mode.OFF)
+    async with delivering(around) as delivery:
+        records = afresh(play)
+        await delivery.take_in(*records)
+        async with around.pool.connection() as connection:
+            await delivery.dispatch.fetched(connection, QINGPU, 2)
+        assert [sequence for _, sequence, *_ in await delivery.waiting(QINGPU)] == [3]
+        endpoint.faults.set(Mode.WELL)
+        move(tmp_path, 24 * HOUR)
+        await nothing_waits(delivery)
+        assert sequences(endpoint, records[0].exchange) == [3]
 
 
 async def test_a_private_address_needs_its_contract_s_word(around: Runtime, endpoint: Endpoint) -> None:
