@@ -75,7 +75,9 @@ def play(*, as_json: bool, data: Path | None) -> bool:
         with asyncio.Runner() as runner:
             runner.get_loop()
             with partners, stack:
-                say(f"running after {time.monotonic() - begun:.1f} s at {stack.url}; {_seated(telling.SEATS)}")
+                say(f"running after {time.monotonic() - begun:.1f} s at {stack.url}")
+                say(f"partners behind their channels: {_seated(telling.SEATS)}")
+                say("登记 registered  代签 stated at a partner's own system, signed for it  退件 refused  停机 off\n")
                 result = _run(runner, _play(stack, partners, ids, say))
     finally:
         if data is None:
@@ -100,7 +102,7 @@ def _seated(seats: Sequence[Seat]) -> str:
     by_via: dict[str, list[str]] = {}
     for seat in seats:
         by_via.setdefault(seat.via, []).append(seat.agency)
-    return "partners: " + "; ".join(f"{via} {', '.join(codes)}" for via, codes in by_via.items())
+    return "; ".join(f"{via} {', '.join(codes)}" for via, codes in by_via.items())
 
 
 async def _play(stack: Stack, partners: Partners, ids: Ids, say: Say) -> dict[str, Any]:
@@ -156,9 +158,10 @@ class Holding:
 
 async def _holding(partner: Partner, items: Sequence[Mapping[str, Any]]) -> Holding:
     due: Copies = {}
-    for item in filter(partner.due, items):
-        event = item.get("event") or item["stub"]
-        due.setdefault(event["exchange"], []).append(item["cursor"])
+    for item in items:
+        if name := partner.due(item):
+            event = item.get("event") or item["stub"]
+            due.setdefault(event["exchange"], []).append(name)
     return Holding(partner.seat, due, await partner.held(), await partner.refused())
 
 

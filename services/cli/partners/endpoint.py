@@ -1,5 +1,8 @@
 """Agencies that have their copies pushed to an endpoint of their own (`connectors/webhook`)."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from contracts.signatures import SigningKey
 from services.cli.partners.partner import Copies, Partner
 
@@ -18,3 +21,7 @@ class Endpoint(Partner):
             if event := item.get("event") or item.get("stub"):
                 found.setdefault(event["exchange"], []).append(item["cursor"])
         return found
+
+    def due(self, item: Mapping[str, Any]) -> str | None:
+        """Everything that is of an exchange."""
+        return str(item["cursor"]) if item.get("event") or item.get("stub") else None

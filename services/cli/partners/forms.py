@@ -13,7 +13,7 @@ from contracts.codec import dump
 from events import workorder
 from events.fact import Fact
 from events.parts import Relation
-from services.cli.partners.partner import Act, Copies, NotAllowedError, Partner, Refused, Seat, shown
+from services.cli.partners.partner import Act, Copies, NotAllowedError, Partner, Refused, Seat
 
 FORMS: Final[Mapping[str, Mapping[tuple[str, type[Fact]], Form]]] = {
     "hotline": {(hotline.KIND, form.fact): form for form in hotline.THEIRS.values()},
@@ -46,10 +46,6 @@ class Forms(Partner):
             for letter in thread["letters"]:
                 found.setdefault(letter["externalNo"], []).append(letter["key"])
         return found
-
-    def due(self, item: Mapping[str, Any]) -> bool:
-        """What others have stated."""
-        return shown(self.seat, item)
 
     async def _act(self, act: Act) -> None:
         for content in act.files:

@@ -10,7 +10,8 @@ from connectors.grid.mapping import KIND, has_step, told
 from connectors.identity import exchange_of
 from contracts.codec import dump
 from events.fact import Fact
-from services.cli.partners.partner import Act, Copies, NotAllowedError, Partner, Refused, Seat, shown
+from events.workorder import Dispatched
+from services.cli.partners.partner import Act, Copies, NotAllowedError, Partner, Refused, Seat
 
 
 class Grid(Partner):
@@ -40,9 +41,10 @@ class Grid(Partner):
             found.setdefault(letter["document"]["event"]["exchange"], []).append(letter["externalId"])
         return {exchange: held for exchange, held in found.items() if held}
 
-    def due(self, item: Mapping[str, Any]) -> bool:
-        """What others have stated."""
-        return shown(self.seat, item)
+    def due(self, item: Mapping[str, Any]) -> str | None:
+        """What opens a case goes by the exchange."""
+        cursor, event = super().due(item), item.get("event") or {}
+        return str(event["exchange"]) if cursor and event["type"] == Dispatched.type() else cursor
 
     async def _act(self, act: Act) -> None:
         form = told({"type": type(act.fact).type(), "data": dump(act.fact)})

@@ -21,7 +21,7 @@ PATIENCE: Final = 30.0
 _LOOK: Final = 0.05  # seconds
 
 Copies = dict[str, list[str]]
-"""Cursors by exchange, in the order in which the copies came."""
+"""What it knows them by, of each exchange, in the order in which they came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +117,10 @@ class Partner(ABC):
     async def held(self) -> Copies:
         """The copies that it holds."""
 
-    def due(self, item: Mapping[str, Any]) -> bool:
-        """Whether it has to hold what this item of its inbox shows."""
-        return bool(item.get("event") or item.get("stub"))
+    def due(self, item: Mapping[str, Any]) -> str | None:
+        """By what name it has to hold what this item of its inbox shows, if it has to: most go by the cursor."""
+        event = item.get("event")
+        return str(item["cursor"]) if event is not None and event["source"] != self.seat.agency else None
 
     async def _act(self, act: Act) -> None:
         """State it. Raises NotAllowedError, also before our letter has come that it follows upon."""
@@ -131,9 +132,3 @@ class Partner(ABC):
                 raise NotAllowedError(f"{self.seat.agency}: {await answer.text()}")
             answer.raise_for_status()
             return dict(await answer.json()) if answer.content_type == "application/json" else {}
-
-
-def shown(seat: Seat, item: Mapping[str, Any]) -> bool:
-    """Whether an item shows what another has stated: of its own facts, and of stubs, such a partner hears nothing."""
-    event = item.get("event")
-    return event is not None and event["source"] != seat.agency

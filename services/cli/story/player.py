@@ -163,13 +163,12 @@ class Player:
         number = thread.case if opens else None
         await partner.act(Act(step.at, thread.kind, exchange, step.fact, number, files))
         self.acted.append(step)
-        via = partner.seat.via
         async with asyncio.timeout(_COLLECTED):
             while True:
                 if records := (await self._own(step))[len(stated) :]:
-                    return self._registered(step, records[0].sequence, via)
+                    return self._registered(step, records[0].sequence, "[cyan]代签[/]")
                 if found := (await self._refused(partner, step))[len(refused) :]:
-                    return self._rejected(step, found[0].code, found[0].detail, via)
+                    return self._rejected(step, found[0].code, found[0].detail)
                 await asyncio.sleep(_LOOK)
 
     async def _own(self, step: Step) -> list[Record]:
@@ -197,17 +196,17 @@ class Player:
             await self.agencies[step.agency].until(self.ids[step.thread], records[-1].sequence)
         return records[-1].sequence
 
-    def _registered(self, step: Step, sequence: int, via: str = "") -> str:
+    def _registered(self, step: Step, sequence: int, word: str = "[green]登记[/]") -> str:
         self.opened.add(step.thread)
         if step.refused is not None:
             self.surprises.append(step)
-        return _line("[green]登记[/]", step, f"#{sequence}", f"{step.fact.title_zh} {step.fact.name()}{_by(via)}")
+        return _line(word, step, f"#{sequence}", f"{step.fact.title_zh} {step.fact.name()}")
 
-    def _rejected(self, step: Step, code: str | None, detail: str, via: str = "") -> str:
+    def _rejected(self, step: Step, code: str | None, detail: str) -> str:
         if step.refused != code:
             self.surprises.append(step)
         self.refusals.append(Refusal(step, code, detail))
-        return _line("[red]退件[/]", step, "–", f"{step.fact.title_zh}: {code}{_by(via)}")
+        return _line("[red]退件[/]", step, "–", f"{step.fact.title_zh}: {code}")
 
     async def _again(self, step: Step, event: Document, first: Answer) -> str:
         """The same submission once more: the original receipt must come back, byte for byte."""
@@ -239,10 +238,6 @@ def _turns(outage: Outage) -> tuple[Turn, Turn]:
 async def _read_all(agency: Agency) -> None:
     while await agency.read():
         pass
-
-
-def _by(via: str) -> str:
-    return f" ← {via}" if via else ""
 
 
 def _line(word: str, step: Step, number: str, what: str) -> str:
