@@ -6,17 +6,19 @@ Backstage, for the demo and the tests:
     GET  /_state       threads with their letters, changes, files and errors
     POST /_acts        {"action", "form", "number"?, "at"?}: the partner acts; answered {"changeNo", "number"}
                        number: of its thread, or of one that it opens; its next number by default
+                       {"acts": [one, …]}: answered {"acts": [its answer, or {"error"}, …]}
     POST /_files       bytes that a form may name by their digest; answered {"digest", "size"}
 """
 
 import hashlib
+from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Final
 
 from aiohttp import web
-from pydantic import JsonValue
+from pydantic import JsonValue, TypeAdapter
 
 from connectors.forms.table import local
 from connectors.http.server import json_response
@@ -45,6 +47,18 @@ class Thread:
     external: str | None = None
     letters: list[Document] = field(default_factory=list[Document])
     notes: Document = field(default_factory=dict[str, JsonValue])
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    threads: list[Thread]
+    changes: list[Document]
+    files: dict[str, str]
+    errors: list[Document]
+    answers: dict[str, tuple[str, Document]]
+
+
+_KEPT: Final = TypeAdapter(_Kept)
 
 
 class Counter(Simulator):
@@ -77,6 +91,24 @@ class Counter(Simulator):
     def more_routes(self) -> Sequence[web.AbstractRouteDef]:
         """What only this partner has."""
         return []
+
+    def kept(self) -> Document:
+        """Everything."""
+        return {
+            "threads": [asdict(thread) for thread in self.threads.values()],
+            "changes": [*self.changes],
+            "files": {digest: b64encode(content).decode() for digest, content in self.files.items()},
+            "errors": [*self.errors],
+            "answers": {key: [asked.decode(), given] for key, (asked, given) in self._answers.items()},
+        }
+
+    def recall(self, kept: Document) -> None:
+        """Everything."""
+        found = _KEPT.validate_python(kept)
+        self.threads = {thread.number: thread for thread in found.threads}
+        self.changes, self.errors = found.changes, found.errors
+        self.files = {digest: b64decode(content) for digest, content in found.files.items()}
+        self._answers = {key: (asked.encode(), given) for key, (asked, given) in found.answers.items()}
 
     def open(self, action: str, external: str | None = None, number: str | None = None) -> Thread:
         """A new thread, opened by an action. Raises NotPossible."""
@@ -212,15 +244,21 @@ class Counter(Simulator):
 
     async def _act(self, request: web.Request) -> web.Response:
         given = await _body(request)
-        form = given.get("form") if given else None
-        if given is None or not isinstance(form, dict):
-            return _no(400, "action and form are needed")
-        number, at = given.get("number"), given.get("at")
+        several = given.get("acts") if given else None
+        if isinstance(several, list):
+            return json_response({"acts": [self._tried(item if isinstance(item, dict) else {}) for item in several]})
+        answer = self._tried(given or {})
+        return json_response(answer, status=409 if "error" in answer else 201)
+
+    def _tried(self, given: Document) -> Document:
+        form, number, at = given.get("form"), given.get("number"), given.get("at")
+        if not isinstance(form, dict):
+            return {"error": "action and form are needed"}
         try:
             change = self.act(str(given.get("action")), form, str(number) if number else None, str(at) if at else None)
         except NotPossible as error:
-            return _no(409, str(error))
-        return json_response({"changeNo": change["changeNo"], "number": change["number"]}, status=201)
+            return {"error": str(error)}
+        return {"changeNo": change["changeNo"], "number": change["number"]}
 
     async def _add(self, request: web.Request) -> web.Response:
         content = await request.read()

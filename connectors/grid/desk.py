@@ -4,11 +4,14 @@ It knows nothing of us: a platform 执法平台 opens cases under a number of it
 centre's own desk 值守台 does the rest. What comes twice under one externalId is done once and answered alike.
 """
 
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from typing import Final, Literal
+
+from pydantic import TypeAdapter
 
 from contracts.canonical import Document
 
@@ -91,6 +94,19 @@ class Case:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    cases: list[Case]
+    changes: list[Document]
+    letters: list[Document]
+    errors: list[Document]
+    files: dict[str, str]
+    answers: dict[str, Document]
+
+
+_KEPT: Final = TypeAdapter(_Kept)
+
+
 class Desk:
     """The centre's books. `code`: what others call the centre. `clock`: its own time, and how it writes it down."""
 
@@ -165,6 +181,25 @@ class Desk:
         return {
             "name": name, "digest": digest, "size": len(content), "mediaType": media_type, "url": f"files/{digest}",
         }  # fmt: skip
+
+    def closed_books(self) -> Document:
+        """The books, to be found again."""
+        return {
+            "cases": [asdict(case) for case in self.cases.values()],
+            "changes": [*self.changes],
+            "letters": [*self.letters],
+            "errors": [*self.errors],
+            "files": {digest: b64encode(content).decode() for digest, content in self.files.items()},
+            "answers": {**self._answers},
+        }
+
+    def open_books(self, kept: Document) -> None:
+        """The books as they were kept."""
+        found = _KEPT.validate_python(kept)
+        self.cases = {case.number: case for case in found.cases}
+        self.changes, self.letters, self.errors = found.changes, found.letters, found.errors
+        self.files = {digest: b64decode(content) for digest, content in found.files.items()}
+        self._answers = found.answers
 
     def state(self) -> Document:
         """Everything, for whoever compares."""

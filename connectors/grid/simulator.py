@@ -64,6 +64,14 @@ class GridSimulator(Simulator):
         geo = Geo(self.desk, lambda: self.faults, token)
         super().__init__([*routes, *geo.routes("/open311")], faults)
 
+    def kept(self) -> Document:
+        """The centre's books."""
+        return self.desk.closed_books()
+
+    def recall(self, kept: Document) -> None:
+        """The centre's books."""
+        self.desk.open_books(kept)
+
     def _answering(self, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Handler:
         """What the centre refuses, it says so."""
 

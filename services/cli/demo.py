@@ -39,7 +39,7 @@ from contracts.topics import DEAD_LETTERS, DELIVERIES
 from services.cli.agencies import agency_key, new_agency
 from services.cli.draw import draw
 from services.cli.driver import Driver
-from services.cli.partners.partner import Copies, Partner, Refused, Seat
+from services.cli.partners.partner import Holding, Seat, holding
 from services.cli.partners.seats import Partners
 from services.cli.stack import Stack
 from services.cli.story import telling
@@ -120,7 +120,7 @@ async def _play(stack: Stack, partners: Partners, ids: Ids, say: Say) -> dict[st
         player = Player(agencies, by_agency, driver, stores, contracts.topics, say, stack.bus, telling.THREADS, ids)
         await player.tell(steps, telling.OUTAGES)
         await player.everybody_reads()
-        holdings = [await _holding(partner, agencies[code].items) for code, partner in by_agency.items()]
+        holdings = [await holding(partner, agencies[code].items) for code, partner in by_agency.items()]
         found = await _found(stack, contracts, pool, stores, holdings)
         told = await _timelines(agencies, ids, found.records)
         for thread in _DRAWN:
@@ -139,30 +139,6 @@ async def _agencies(stack: Stack, codes: Iterable[str], brought: Container[str])
             )
             for code in codes
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """A partner at the end: the copies that it has to hold, those that it holds, and what it was told of refusals."""
-
-    seat: Seat
-    due: Copies
-    held: Copies
-    refused: list[Refused]
-
-    @property
-    def copies(self) -> int:
-        """How many it has to hold."""
-        return sum(map(len, self.due.values()))
-
-
-async def _holding(partner: Partner, items: Sequence[Mapping[str, Any]]) -> Holding:
-    due: Copies = {}
-    for item in items:
-        if name := partner.due(item):
-            event = item.get("event") or item["stub"]
-            due.setdefault(event["exchange"], []).append(name)
-    return Holding(partner.seat, due, await partner.held(), await partner.refused())
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +322,7 @@ def _partner_checks(bus: str, player: Player, agencies: Agencies, found: Found) 
     ]
     return {
         "every partner holds each copy exactly once, in order": bool(found.holdings)
-        and all(item.due and item.due == item.held for item in found.holdings),
+        and all(item.due and item.whole for item in found.holdings),
         "what partners stated in their own forms is registered once, signed for them by the bus (代签)": bool(stated)
         and signed == stated,
         "what the bus refused of it came back to the partner that had stated it": bool(refused) and told == refused,

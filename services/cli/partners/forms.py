@@ -1,6 +1,8 @@
 """Partners with a desk (`connectors/forms`): the hotline, the housing bureau, the registry of titles."""
 
-from collections.abc import Mapping
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from aiohttp import ClientSession
@@ -13,7 +15,7 @@ from contracts.codec import dump
 from events import workorder
 from events.fact import Fact
 from events.parts import Relation
-from services.cli.partners.partner import Act, Copies, NotAllowedError, Partner, Refused, Seat
+from services.cli.partners.partner import LOOK, PATIENCE, Act, Copies, NotAllowedError, Partner, Refused, Seat
 
 FORMS: Final[Mapping[str, Mapping[tuple[str, type[Fact]], Form]]] = {
     "hotline": {(hotline.KIND, form.fact): form for form in hotline.THEIRS.values()},
@@ -46,6 +48,23 @@ class Forms(Partner):
             for letter in thread["letters"]:
                 found.setdefault(letter["externalNo"], []).append(letter["key"])
         return found
+
+    async def act_all(self, acts: Sequence[Act]) -> None:
+        """State many, in order; what its system does not allow yet, again. Raises NotAllowedError, after a while."""
+        end = time.monotonic() + PATIENCE
+        waiting = [*acts]
+        while waiting:
+            forms: list[Document] = []
+            for act in waiting:
+                if act.number is not None:
+                    self._numbers[act.exchange] = act.number
+                forms.append({**self._form(act), "number": await self._number(act.exchange)})
+            answers = (await self._ask("POST", "/_acts", {"acts": forms}))["acts"]
+            errors = [answer.get("error") for answer in answers]
+            waiting = [act for act, error in zip(waiting, errors, strict=True) if error]
+            if waiting and time.monotonic() > end:
+                raise NotAllowedError(f"{self.seat.agency}: {next(filter(None, errors))}")
+            await asyncio.sleep(LOOK if waiting else 0)
 
     async def _act(self, act: Act) -> None:
         for content in act.files:

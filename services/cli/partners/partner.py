@@ -3,7 +3,7 @@
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -18,7 +18,7 @@ from events.fact import Fact
 
 PATIENCE: Final = 30.0
 """Seconds: the longest that a partner waits until its own system allows what it wants to do."""
-_LOOK: Final = 0.05  # seconds
+LOOK: Final = 0.05  # seconds
 
 Copies = dict[str, list[str]]
 """What it knows them by, of each exchange, in the order in which they came."""
@@ -107,7 +107,7 @@ class Partner(ABC):
             except NotAllowedError:
                 if time.monotonic() > end:
                     raise
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(LOOK)
 
     async def refused(self) -> list[Refused]:
         """What it was told of facts that the bus did not take."""
@@ -132,3 +132,33 @@ class Partner(ABC):
                 raise NotAllowedError(f"{self.seat.agency}: {await answer.text()}")
             answer.raise_for_status()
             return dict(await answer.json()) if answer.content_type == "application/json" else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A partner at the end: the copies that it has to hold, those that it holds, and what it was told of refusals."""
+
+    seat: Seat
+    due: Copies
+    held: Copies
+    refused: list[Refused]
+
+    @property
+    def copies(self) -> int:
+        """How many it has to hold."""
+        return sum(map(len, self.due.values()))
+
+    @property
+    def whole(self) -> bool:
+        """Whether it holds each of them exactly once, in order, and no other."""
+        return self.due == self.held
+
+
+async def holding(partner: Partner, items: Iterable[Mapping[str, Any]]) -> Holding:
+    """What a partner holds, and what it has to hold by these items of its inbox."""
+    due: Copies = {}
+    for item in items:
+        if name := partner.due(item):
+            event = item.get("event") or item["stub"]
+            due.setdefault(event["exchange"], []).append(name)
+    return Holding(partner.seat, due, await partner.held(), await partner.refused())

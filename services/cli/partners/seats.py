@@ -16,9 +16,8 @@ from services.cli.agencies import set_channel
 from services.cli.partners.endpoint import Endpoint
 from services.cli.partners.forms import Forms
 from services.cli.partners.grid import Grid
-from services.cli.partners.partner import Partner, Seat
+from services.cli.partners.partner import LOOK, Partner, Seat
 
-_LOOK: Final = 0.05  # seconds
 _STARTS: Final = 30.0  # seconds
 
 _BY_VIA: Final[Mapping[str, type[Partner]]] = {"webhook": Endpoint, "hotline": Forms, "housing": Forms, "grid": Grid}
@@ -28,6 +27,7 @@ class Partners:
     """The partners' processes. Use it as a context manager: none is left running."""
 
     def __init__(self, seats: Sequence[Seat], folder: Path, *, seed: int = 7) -> None:
+        """`folder`: where they keep what they know from one run to the next."""
         self.seats = tuple(seats)
         self._folder = folder
         self._seed = seed
@@ -72,13 +72,14 @@ class Partners:
             child = self._children[seat.agency]
             if not child.running or time.monotonic() > end:
                 raise EngineError(f"the simulator of {seat.agency} does not answer\n{child.tail()}")
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(LOOK)
 
     def _url(self, seat: Seat) -> str:
         return f"http://127.0.0.1:{self._ports[seat.agency]}"
 
     def _spawned(self, seat: Seat) -> Child:
         program = f"connectors.{seat.via}.simulator"
+        keep = self._folder / f"{seat.agency}.json"
         port = str(self._ports[seat.agency])
-        argv = [sys.executable, "-m", program, "--port", port, "--seed", str(self._seed)]
+        argv = [sys.executable, "-m", program, "--port", port, "--seed", str(self._seed), "--keep", str(keep)]
         return spawn(argv, log=self._folder / f"{seat.agency}.log")
