@@ -85,18 +85,21 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Year:
-    """What is played, and what it is compared with."""
+    """What is played, and what it is compared with. numbers: the case of each exchange of the whole plan."""
 
     publication: Publication
     part: Part
     steps: Sequence[Step]
+    numbers: Mapping[str, str]
 
     @classmethod
     def planned(cls, name: str, contracts: Path, part: Part) -> "Year":
         """The plan of a publication, by the contracts of a deployment."""
         known = library.load(contracts)
         publication = next(item for item in known.figures if item.id == name)
-        return cls(publication, part, part.of(minhang.plan(publication, known.agencies, known.calendars)))
+        whole = minhang.plan(publication, known.agencies, known.calendars)
+        numbers = {step.exchange: step.case for step in whole if step.case is not None}
+        return cls(publication, part, part.of(whole), numbers)
 
 
 @dataclass(slots=True)
@@ -281,6 +284,7 @@ async def _play(
         for partner in by_agency.values():
             await partner.trust(bus_key)
         systems = await Systems.opened(by_agency, pool, library.load(stack.contracts).topics)
+        systems.tell(year.numbers)
         player = Player(client, driver, keys, say, systems)
         await player.play(year.steps)
         await player.advance(_last_moment(year.steps[-1].at))

@@ -49,6 +49,12 @@ class Systems:
                 known |= {(exchange, source): count for exchange, source, count in rows}
         return cls(partners, pool, topics, known=known)
 
+    def tell(self, numbers: Mapping[str, str]) -> None:
+        """Which number each exchange has that a partner may name."""
+        for partner in self.partners.values():
+            if isinstance(partner, Forms):
+                partner.learn(numbers)
+
     def says(self, step: Step) -> bool:
         """Whether a partner states it at its own system."""
         partner = self.partners.get(step.agency)

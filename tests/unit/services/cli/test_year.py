@@ -211,7 +211,7 @@ def test_rounds_keep_the_order_of_each_exchange(plan: Sequence[Step]) -> None:
         rng = Random(salt)
         hour = [replace(step, exchange=rng.choice("abc"), at=TIME) for step in plan[:40]]
         apart = {id(step) for step in hour if rng.random() < 0.5}
-        found = rounds(hour, lambda step: id(step) in apart)
+        found = rounds(hour, lambda step, apart=apart: id(step) in apart)  # type: ignore[misc]
         for exchange in "abc":
             own = [step for acts, rest in found for step in (*acts, *rest) if step.exchange == exchange]
             assert own == [step for step in hour if step.exchange == exchange]
