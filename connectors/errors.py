@@ -10,7 +10,10 @@ ConnectorError
 ├── PartnerAway, PartnerRefuses, PartnerGone      a partner does not take something (connectors/channel.py)
 ├── Unreadable         what a partner sent cannot be understood
 ├── PaperUnreadable, PaperRefused                 a paper of a ferry is damaged, or not what it says
-└── FileMissing, FileSpoilt                       an attachment is not there, or not what its digest says
+├── FileMissing, FileSpoilt                       an attachment is not there, or not what its digest says
+├── FileRefused        the bus does not take or give an attachment; the message is its own
+├── FilesAway          the store of attachments does not answer (connectors/files/store.py)
+└── SpoolBusy          an attachment on its way in is being written by somebody else (connectors/files/spool.py)
 """
 
 
@@ -44,3 +47,7 @@ class ReadRefused(ConnectorError):
 
 class Unreadable(ConnectorError, ValueError):
     """What a partner sent cannot be understood: why, in words without any of its values."""
+
+
+class FileRefused(ConnectorError):
+    """The bus does not take or give an attachment: not for this agency, too large, not there yet."""

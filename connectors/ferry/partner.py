@@ -27,19 +27,22 @@ from contracts.signatures import Keyring, SigningKey, load_private
 
 
 class Desk(BaseModel):
-    """A partner's memory of forms. `seen`: what it has acted on. `tray`: forms of its own that are still to go out."""
+    """A partner's memory of forms.
+
+    seen: what it has acted on, in order. tray: forms of its own that are still to go out.
+    """
 
     model_config = ConfigDict(validate_assignment=True)
 
     serial: int = 0
-    seen: set[str] = Field(default_factory=set[str])
+    seen: dict[str, None] = Field(default_factory=dict[str, None])
     tray: list[Document] = Field(default_factory=list[Document])
 
     def take(self, form: Document) -> None:
         """Act on a form, once."""
         number = str(form.get("jbh"))
         if number not in self.seen:
-            self.seen.add(number)
+            self.seen[number] = None
             self.act(form)
 
     def act(self, form: Document) -> None:

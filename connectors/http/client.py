@@ -10,19 +10,22 @@ Nothing here is needed to speak with the bus: it is CloudEvents over HTTP, and a
 import asyncio
 import random
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
 
 import orjson
 import uuid_utils
-from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector
 from yarl import URL
 
 from connectors.http.cloudevents import BATCHED, STRUCTURED
+from connectors.http.files import Content, Patience, content_of, download, upload
 from connectors.http.tokens import issue
 from contracts.canonical import Document, canonical
 from contracts.codec import dump, sign_event
@@ -194,6 +197,28 @@ class AgencyClient:
         """Any act that is no submission, with a fresh token. Raises ClientError."""
         return await self._post(path, dict(document), "application/json", None, self._token())
 
+    async def upload(self, file: Path | Content, *, patience: float = 120) -> str:
+        """Bring an attachment; its digest. A lost connection is taken up where it was cut.
+
+        Raises FileSpoilt, FileRefused, or TimeoutError when nothing has got on for `patience` seconds.
+        """
+        content = file if isinstance(file, Content) else await content_of(file)
+        await upload(self._open, content, Patience(patience))
+        return content.digest
+
+    async def download(self, digest: str, path: Path, *, patience: float = 120) -> None:
+        """Fetch an attachment to a path, whole and checked. What came before a lost connection is not fetched again.
+
+        Raises FileMissing (not brought yet), FileSpoilt, FileRefused, or TimeoutError as `upload` does.
+        """
+        await download(self._open, digest, path, Patience(patience))
+
+    def _open(
+        self, method: str, path: str, headers: Mapping[str, str], data: AsyncIterator[bytes] | None = None
+    ) -> AbstractAsyncContextManager[ClientResponse]:
+        url = URL(self._base_url + path, encoded=True)
+        return self._connected().request(method, url, headers={**headers, **self._token()}, data=data)
+
     def _token(self) -> dict[str, str]:
         token = issue(self.key, self.bus, datetime.now(UTC), secrets.token_urlsafe(16))
         return {"Authorization": f"Bearer {token}"}
@@ -211,9 +236,12 @@ class AgencyClient:
         return await self._ask("POST", path, headers=all_headers, data=canonical(content))
 
     async def _ask(self, method: str, path: str, **options: Any) -> Answer:
+        url = URL(self._base_url + path, encoded=True)
+        async with self._connected().request(method, url, **options) as response:
+            return Answer(response.status, await response.read(), response.headers)
+
+    def _connected(self) -> ClientSession:
         if self._session is None:
             msg = "use the client in `async with`"
             raise RuntimeError(msg)
-        url = URL(self._base_url + path, encoded=True)
-        async with self._session.request(method, url, **options) as response:
-            return Answer(response.status, await response.read(), response.headers)
+        return self._session

@@ -8,14 +8,14 @@
 Every answer carries `X-Request-Id`, which is also in every line that is logged while the request is handled, and
 each request that fails is one line in the log. What callers may cost is bounded by `Limits`: a head that does not
 arrive in time closes the connection, a body that is too large is 413 (at once, where Content-Length says so) and one
-that does not arrive in time 408. Handlers read bodies with `read_body` and nothing else, and wait for something with
-`patient`.
+that does not arrive in time 408. Handlers read bodies with `read_body`, or with `body_pieces` where one may be large,
+and with nothing else; they answer at length with `write_pieces`, and wait for something with `patient`.
 """
 
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any, Final
@@ -34,6 +34,8 @@ REQUEST_ID: Final = "X-Request-Id"
 REQUEST: Final = web.RequestKey("request id", str)
 
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_BROKEN: Final = (web.RequestPayloadError, ConnectionError)
+"""What a body that ends too early raises, by how it ends."""
 _PROBES: Final = frozenset({"/healthz", "/readyz"})
 _FULL: Final = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -44,7 +46,8 @@ class Limits:
 
     connections: open at once; one more is answered 503 and closed.
     head: how long a connection may be open, or idle after an answer, without a whole request head.
-    body: how long the body of a request may take to arrive.
+    body: how long the body of a request may take to arrive; a large one, how long nothing of it may arrive, and how
+    long beyond what it would take at `pace` bytes a second. The same counts for who does not take a long answer.
     linger: how long the rest of a body that nobody wants is read and thrown away, so that the answer is not lost.
     drain: how long running requests may go on while the server stops.
     """
@@ -52,6 +55,7 @@ class Limits:
     connections: int = 800
     head: float = 20.0
     body: float = 30.0
+    pace: int = 8 * 1024
     linger: float = 2.0
     drain: float = 15.0
 
@@ -145,10 +149,7 @@ async def read_body(request: web.Request, limit: int) -> bytes:
 
     Raises ProblemError: 413 too large, 408 too slow, 415 compressed, 400 half a body.
     """
-    if request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
-        raise ProblemError("media-type-unsupported", "bodies are not compressed (Content-Encoding: identity)")
-    if (request.content_length or 0) > limit:
-        raise _too_large(limit)
+    _require_bearable(request, limit)
     chunks: list[bytes] = []
     size = 0
     try:
@@ -159,11 +160,52 @@ async def read_body(request: web.Request, limit: int) -> bytes:
                     raise _too_large(limit)
                 chunks.append(chunk)
     except TimeoutError as error:
-        seconds = request.app[_LIMITS].body
-        raise ProblemError("body-timeout", f"the body did not arrive within {seconds:g} s") from error
-    except web.RequestPayloadError as error:
-        raise ProblemError("body-incomplete", "the body ended too early or is not framed as HTTP asks") from error
+        raise _too_slow(request) from error
+    except _BROKEN as error:
+        raise _broken() from error
     return b"".join(chunks)
+
+
+async def body_pieces(request: web.Request, limit: int) -> AsyncIterator[bytes]:
+    """The body of at most `limit` bytes in pieces as they arrive, held nowhere.
+
+    Raises ProblemError like `read_body`, wherever in the body it is found out.
+    """
+    _require_bearable(request, limit)
+    limits = request.app[_LIMITS]
+    size, waited = 0, 0.0
+    try:
+        while not request.content.at_eof():
+            begun = time.monotonic()
+            async with asyncio.timeout(min(limits.body, limits.body + size / limits.pace - waited)):
+                piece = await request.content.readany()
+            waited += time.monotonic() - begun
+            size += len(piece)
+            if size > limit:
+                raise _too_large(limit)
+            if piece:
+                yield piece
+    except TimeoutError as error:
+        raise _too_slow(request) from error
+    except _BROKEN as error:
+        raise _broken() from error
+
+
+async def write_pieces(request: web.Request, response: web.StreamResponse, pieces: AsyncIterator[bytes]) -> None:
+    """Send a prepared answer in pieces. What breaks off, or is not taken in time, does not look like a whole one.
+
+    Raises what the pieces raise, after the connection is closed.
+    """
+    try:
+        async for piece in pieces:
+            async with asyncio.timeout(request.app[_LIMITS].body):
+                await response.write(piece)
+    except BaseException as error:
+        if request.transport is not None:
+            request.transport.abort()
+        if not isinstance(error, (TimeoutError, ConnectionError)):
+            raise
+        log.info("an answer was not taken", path=request.path, reason=type(error).__name__)
 
 
 def expecting(limit: int) -> Callable[[web.Request], Awaitable[web.StreamResponse | None]]:
@@ -222,6 +264,22 @@ async def _stamp(request: web.Request, response: web.StreamResponse) -> None:
     response.headers[REQUEST_ID] = request.get(REQUEST, "")
     response.headers[hdrs.SERVER] = "liandong"
     response.headers["X-Content-Type-Options"] = "nosniff"
+
+
+def _require_bearable(request: web.Request, limit: int) -> None:
+    """Raises ProblemError for a body that need not be read to be refused."""
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity") != "identity":
+        raise ProblemError("media-type-unsupported", "bodies are not compressed (Content-Encoding: identity)")
+    if (request.content_length or 0) > limit:
+        raise _too_large(limit)
+
+
+def _too_slow(request: web.Request) -> ProblemError:
+    return ProblemError("body-timeout", f"the body did not arrive within {request.app[_LIMITS].body:g} s")
+
+
+def _broken() -> ProblemError:
+    return ProblemError("body-incomplete", "the body ended too early or is not framed as HTTP asks")
 
 
 def _too_large(limit: int) -> ProblemError:

@@ -252,6 +252,41 @@ def _put(body: bytes, output: Path | None) -> None:
 
 
 @main.group()
+def file() -> None:
+    """Attachments 附件."""
+
+
+@file.command("put")
+@click.argument("path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--as", "code", required=True, help="The agency that brings it.")
+@click.option("--data", type=DATA, default=Path("liandong-data"), show_default=True)
+@click.option("--url", default=URL, show_default=True, envvar="LIANDONG_URL", help="The gateway.")
+@click.option("--bus", default=BUS, show_default=True, envvar="LIANDONG_BUS", help="The code of the bus.")
+def file_put(path: Path, *, code: str, data: Path, url: str, bus: str) -> None:
+    """Bring FILE and print its digest, which events cite. A lost connection is taken up where it was cut."""
+    from services.cli import attachments
+
+    client = attachments.agency(url, bus, code, data / "keys")
+    click.echo(asyncio.run(attachments.put(client, path)))
+
+
+@file.command("get")
+@click.argument("digest")
+@click.option("--as", "code", required=True, help="The agency that fetches it.")
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Where to.")
+@click.option("--data", type=DATA, default=Path("liandong-data"), show_default=True)
+@click.option("--url", default=URL, show_default=True, envvar="LIANDONG_URL", help="The gateway.")
+@click.option("--bus", default=BUS, show_default=True, envvar="LIANDONG_BUS", help="The code of the bus.")
+def file_get(digest: str, *, code: str, output: Path, data: Path, url: str, bus: str) -> None:
+    """Fetch the file of DIGEST and check it; what came before a lost connection is not fetched again."""
+    from services.cli import attachments
+
+    client = attachments.agency(url, bus, code, data / "keys")
+    size = asyncio.run(attachments.get(client, digest, output))
+    click.echo(f"{output}: {size:,} bytes", err=True)
+
+
+@main.group()
 def clock() -> None:
     """Legal clocks 时限."""
 

@@ -11,9 +11,9 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Container, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Container, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -122,6 +122,7 @@ async def _play(stack: Stack, partners: Partners, ids: Ids, say: Say) -> dict[st
         await player.everybody_reads()
         holdings = [await holding(partner, agencies[code].items) for code, partner in by_agency.items()]
         found = await _found(stack, contracts, pool, stores, holdings)
+        found = replace(found, fetched=await _fetched(stack, agencies))
         told = await _timelines(agencies, ids, found.records)
         for thread in _DRAWN:
             say("")
@@ -154,6 +155,7 @@ class Found:
     delivered: int
     queued: int
     holdings: Sequence[Holding]
+    fetched: int = 0
 
 
 async def _found(
@@ -186,6 +188,30 @@ async def _found(
         queued=queued,
         holdings=holdings,
     )
+
+
+async def _fetched(stack: Stack, agencies: Mapping[str, Agency]) -> int:
+    """How many attachments were fetched, each by somebody to whom a copy cites it. Raises what `download` does."""
+    readers: dict[str, str] = {}
+    for code, agency in agencies.items():
+        events = [item["event"] for item in agency.items if item.get("event")]
+        readers |= {digest: code for event in events if event["source"] != code for digest in _cited(event["data"])}
+    folder = stack.data / "fetched"
+    folder.mkdir(exist_ok=True)
+    places = [(agencies[code].client, digest, folder / digest[-32:]) for digest, code in readers.items()]
+    await asyncio.gather(*(client.download(digest, path) for client, digest, path in places))
+    return len(places)
+
+
+def _cited(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(digest := value.get("digest"), str) and "media_type" in value:
+            yield digest
+        for item in value.values():
+            yield from _cited(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _cited(item)
 
 
 async def _values(kafka: KafkaSettings, topics: Sequence[str]) -> dict[str, list[bytes]]:
@@ -329,6 +355,8 @@ def _partner_checks(bus: str, player: Player, agencies: Agencies, found: Found) 
         "of a copy that a partner's outage held up, the author got signed proof; then it arrived": len(late)
         == len(telling.OUTAGES),
         "nothing waits any more to be brought": not found.queued,
+        "every attachment that was shown to another could be fetched, whole, by who was shown it": found.fetched
+        == len({digest for record in found.records for digest in _cited(record.event["data"])}),
     }
 
 

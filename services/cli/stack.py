@@ -32,7 +32,7 @@ from services.kernel.time import driven, set_driven
 
 REGISTRARS: Final = "registrars"
 """What the process is called that runs all registrars."""
-TOGETHER: Final = (("gateway",), registrars(), ("delivery",), ("audit",), ("clocks",))
+TOGETHER: Final = (("gateway",), registrars(), ("delivery", "files"), ("audit",), ("clocks",))
 """The services of each process: by far the most of what a registrar does is to wait, so all of them share one."""
 APART: Final = tuple((name,) for names in TOGETHER for name in names)
 """Each service in a process of its own."""
@@ -257,6 +257,7 @@ class Stack:
             "LIANDONG_CONTRACTS": str(self.contracts),
             "LIANDONG_DELIVERY_URL": f"http://127.0.0.1:{self.ports['delivery']}",
             "LIANDONG_AUDIT_URL": f"http://127.0.0.1:{self.ports['audit']}",
+            "LIANDONG_FILES_URL": f"http://127.0.0.1:{self.ports['files']}",
             **({} if self._legal_time is None else {LEGAL_TIME: str(self._legal_time_file)}),
             **self._extra,
         }

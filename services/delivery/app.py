@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import structlog
@@ -14,13 +15,14 @@ from services.delivery.bell import Bell
 from services.delivery.desk import DeskRoutes
 from services.delivery.dispatch import Dispatch
 from services.delivery.inboxes import Inboxes
-from services.delivery.partners import NoFiles, Partners
+from services.delivery.partners import Partners
 from services.delivery.post import Post
 from services.delivery.queue import Queue
 from services.delivery.routes import InboxRoutes
 from services.delivery.stages import Stages
 from services.delivery.watch import Watch
 from services.kernel.background import Background
+from services.kernel.files import AgencyFiles, file_store
 from services.kernel.follower import Follower
 from services.kernel.schema import schema
 from services.kernel.service import Runtime
@@ -42,7 +44,7 @@ class Delivery:
         self._bell = Bell(settings.postgres, self._inboxes)
         self._stages = Stages(runtime, runtime.clock)
         self._dispatch = Dispatch(runtime, self._inboxes, Queue(runtime.pool), self._stages, Agreed(runtime.pool))
-        self._partners = Partners(self._dispatch, NoFiles())
+        self._partners = Partners(self._dispatch, partial(AgencyFiles, file_store(settings), runtime.pool))
         self._watch = Watch(self._dispatch)
         topics = [*runtime.library.current().topics.events(), OUTCOMES]
         self._follower = Follower(runtime, "delivery", Post(self._dispatch), topics, hop=4)
@@ -79,7 +81,7 @@ class Delivery:
         """
         health = self._consumer.health()
         following = None if health.ready else health.reason or health.state
-        return [trouble for trouble in (following, self._bell.listener.trouble, *self._partners.troubles) if trouble]
+        return [trouble for trouble in (following, self._bell.listener.trouble, self._partners.trouble) if trouble]
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """Inboxes, and deliveries for operators."""

@@ -54,6 +54,7 @@ class Collector:
         self._every, self._setback, self._longest = (
             (_DRIVEN, _DRIVEN, _DRIVEN) if driven else (_EVERY, _SETBACK, _LONGEST_SETBACK)
         )
+        self._troubled = False
         self._background = Background(f"delivery: from {agency.code}", self._collect_always)
 
     def start(self) -> None:
@@ -84,8 +85,9 @@ class Collector:
         found = await self._channel.collect(partner.cursor)
         for line in found.unreadable:
             log.error("not understood", agency=self._agency.code, via=self._agency.channel.via, what=line)
-        if found.arrivals or found.cursor != partner.cursor or partner.trouble:
+        if found.arrivals or found.unreadable or found.cursor != partner.cursor or self._troubled:
             await self._take_in(found)
+        self._troubled = False
         return found.more
 
     async def _take_in(self, found: Collected) -> None:
@@ -102,7 +104,9 @@ class Collector:
             await queue.number(connection, code, numbers)
             await self._confirm(connection, [item for item in found.arrivals if isinstance(item, Confirmed)])
             await queue.come_to(connection, code, found.cursor)
-            await queue.troubled(connection, code, found.unreadable[-1] if found.unreadable else None)
+            # What could not be read stays to be seen until an operator has looked after it.
+            if found.unreadable or self._troubled:
+                await queue.troubled(connection, code, found.unreadable[-1] if found.unreadable else None)
         await self._outbox.drain(self._owner)
         self._dispatch.committed()
         for item in stated:
@@ -160,6 +164,7 @@ class Collector:
             await self._dispatch.stages.add(connection, [reached])
 
     async def _in_trouble(self, error: Exception) -> None:
+        self._troubled = True
         log.warning("nothing is collected", agency=self._agency.code, reason=repr(error))
         words = str(error) if isinstance(error, ConnectorError) else f"not collected: {type(error).__name__}"
         with suppress(Exception):

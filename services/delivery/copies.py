@@ -17,6 +17,7 @@ from contracts.calendar import SHANGHAI
 from contracts.canonical import Document, canonical, instant, parse_object
 from contracts.crosswalk import Crosswalk
 from contracts.records import REJECTION, Record, Standing, Statement
+from services.kernel.parties import due
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +51,9 @@ def copies(
 ) -> list[Parcel]:
     """The parcels of one exchange's new records, in order.
 
-    `run` continues `history`, which begins at sequence 1 and may be empty where every party has it. `progress` is the
-    last sequence that each agency has. A party that an event brings in first gets everything that went before; each
-    copy is cut by the standing after the event with which it is delivered, so that a rebuild cuts the same.
+    `run`, `history` and `progress` are those of `due`, which says what is due to whom.
     """
-    known = {record.sequence: record for record in (*history, *run)}
-    has = dict(progress)
-    parcels: list[Parcel] = []
-    for newest in run:
-        for agency in sorted(newest.standing.parties):
-            missing = range(has.get(agency, 0) + 1, newest.sequence + 1)
-            parcels += [_parcel(known[sequence], agency, newest.standing, crosswalk) for sequence in missing]
-            has[agency] = newest.sequence
-    return parcels
-
-
-def needs_history(run: Sequence[Record], progress: Mapping[str, int]) -> bool:
-    """Whether some party of these records lacks what went before them."""
-    before = run[0].sequence - 1
-    return any(progress.get(agency, 0) < before for agency in run[-1].standing.parties)
+    return [_parcel(record, agency, standing, crosswalk) for record, agency, standing in due(run, history, progress)]
 
 
 def rejected(value: bytes) -> Parcel | None:

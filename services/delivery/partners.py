@@ -5,14 +5,14 @@ cannot tell whether it still has its locks, it serves nobody.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
 import psycopg
 import structlog
 
-from connectors.channel import Channel, FileMissing, Files, Opening, open_channel
+from connectors.channel import Channel, Files, Opening, open_channel
 from connectors.errors import ConnectorError
 from connectors.postgres.listen import Listener
 from contracts.agencies import Agency
@@ -25,21 +25,6 @@ from services.delivery.stages import Reached
 log = structlog.stdlib.get_logger(__name__)
 
 DISABLED: Final = "its contract says disabled"
-
-Opener = Callable[[Opening], Channel]
-
-
-class NoFiles:
-    """Stands where no attachments are kept."""
-
-    async def read(self, digest: str) -> AsyncIterator[bytes]:
-        """Nothing is here."""
-        raise FileMissing(f"{digest} is not here")
-        yield b""
-
-    async def write(self, pieces: AsyncIterator[bytes], digest: str | None = None) -> str:  # noqa: ARG002
-        """Nothing can be kept."""
-        raise FileMissing("no attachments are kept here")
 
 
 class Served:
@@ -65,10 +50,10 @@ class Served:
 class Partners:
     """Those that this process serves, taken up and let go as contracts and locks change."""
 
-    def __init__(self, dispatch: Dispatch, files: Files, opener: Opener = open_channel) -> None:
+    def __init__(self, dispatch: Dispatch, files: Callable[[str], Files]) -> None:
+        """`files`: the attachments as an agency may read them."""
         self._dispatch = dispatch
         self._files = files
-        self._opener = opener
         self._served: dict[str, Served] = {}
         self._troubles: dict[str, str] = {}
         self._locks: psycopg.AsyncConnection | None = None
@@ -86,9 +71,9 @@ class Partners:
             await self._locks.close()
 
     @property
-    def troubles(self) -> list[str]:
-        """Which partners cannot be served because of their contracts, in words."""
-        return [*([self._listener.trouble] if self._listener.trouble else []), *self._troubles.values()]
+    def trouble(self) -> str | None:
+        """Why nobody is woken. A partner that cannot be served is no trouble of ours: the list of deliveries tells."""
+        return self._listener.trouble
 
     async def _look(self) -> None:
         """Serve whom the contracts name; wake who has something to do."""
@@ -143,20 +128,26 @@ class Partners:
                 bus_key=runtime.bus_key,
                 keys=runtime.settings.keys,
                 clock=runtime.clock,
-                files=self._files,
+                files=self._files(agency.code),
             )
-            channel = self._opener(opening)
+            channel = open_channel(opening)
         except Exception as error:  # noqa: BLE001, a connector's fault harms its own partner only
             await self._unlock(agency.code)
             why = str(error) if isinstance(error, ConnectorError) else f"{agency.code}: the connector failed: {error!r}"
             if self._troubles.get(agency.code) != why:
                 log.error("not served", agency=agency.code, reason=why)
+                await self._troubled(agency.code, f"not served: {why}")
             self._troubles[agency.code] = why
             return
-        self._troubles.pop(agency.code, None)
+        if self._troubles.pop(agency.code, None):
+            await self._troubled(agency.code, None)
         served = self._served[agency.code] = Served(agency, channel, self._dispatch)
         served.start()
         log.info("served", agency=agency.code, via=agency.channel.via)
+
+    async def _troubled(self, code: str, why: str | None) -> None:
+        async with self._dispatch.runtime.pool.connection() as connection:
+            await self._dispatch.queue.troubled(connection, code, why)
 
     async def _disabled(self, agency: Agency) -> None:
         """Park a partner whose contract asks for it, and take that back when it no longer does."""

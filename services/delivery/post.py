@@ -1,22 +1,19 @@
 """Sending what is registered to those whom it concerns: the follower's transaction."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from connectors.kafka.consume import Record as KafkaRecord
 from connectors.postgres.pool import Connection
 from contracts.records import Record
-from services.delivery.copies import Copy, Parcel, copies, needs_history, rejected
+from services.delivery.copies import Copy, Parcel, copies, rejected
 from services.delivery.dispatch import Dispatch
-from services.kernel.store import ExchangeKey, Store
+from services.kernel.parties import histories, needs_history
+from services.kernel.store import ExchangeKey
 
 Progress = dict[ExchangeKey, dict[str, int]]
 """Exchange, agency: the last sequence that it has."""
-
-
-class HistoryMissing(Exception):
-    """The store does not have what went before an event that brings in a party."""
 
 
 class Post:
@@ -32,11 +29,12 @@ class Post:
         for record in records:
             threads[record.kind, record.exchange].append(record)
         progress = await _progress(connection, list(threads))
-        histories = await self._histories(threads, progress)
+        before = {key: run[0].sequence - 1 for key, run in threads.items() if needs_history(run, progress[key])}
+        earlier = await histories(self._runtime, before)
         parcels = [
             parcel
             for key, run in threads.items()
-            for parcel in copies(run, histories.get(key, []), progress[key], self._runtime.library.current().crosswalk)
+            for parcel in copies(run, earlier.get(key, []), progress[key], self._runtime.library.current().crosswalk)
         ]
         parcels += self._rejections(others)
         if parcels:
@@ -53,25 +51,6 @@ class Post:
         agencies, bus = self._runtime.library.current().agencies, self._runtime.settings.bus
         parcels = (rejected(item.value) for item in others)
         return [item for item in parcels if item and item.agency != bus and agencies.get(item.agency)]
-
-    async def _histories(
-        self, threads: Mapping[ExchangeKey, Sequence[Record]], progress: Progress
-    ) -> dict[ExchangeKey, list[Record]]:
-        """What went before, of the exchanges in which some party lacks it. Raises HistoryMissing."""
-        wanted = [key for key, run in threads.items() if needs_history(run, progress[key])]
-        topics = self._runtime.library.current().topics
-        by_registrar: dict[str, list[ExchangeKey]] = defaultdict(list)
-        for key in wanted:
-            by_registrar[topics.registrar_of(key[0]) or ""].append(key)
-        found: dict[ExchangeKey, list[Record]] = {}
-        for registrar, keys in by_registrar.items():
-            found |= await Store(registrar, self._runtime.pool).exchanges(keys)
-        for key in wanted:
-            before = threads[key][0].sequence - 1
-            found[key] = found.get(key, [])[:before]
-            if len(found[key]) < before:
-                raise HistoryMissing(f"the store lacks some of the {before} first events of {key[0]} {key[1]}")
-        return found
 
 
 async def _progress(connection: Connection, keys: Sequence[ExchangeKey]) -> Progress:

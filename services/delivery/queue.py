@@ -357,7 +357,8 @@ _PAUSE: Final = """
 """
 
 _RESUME: Final = """
-    UPDATE delivery.partners SET paused = false, parked = NULL, failures = 0, open_until = NULL WHERE agency = %s
+    UPDATE delivery.partners
+    SET (paused, parked, trouble, failures, open_until) = (false, NULL, NULL, 0, NULL) WHERE agency = %s
 """
 
 _NOW: Final = """

@@ -51,6 +51,7 @@ class Gateway:
         self._proxies = (
             Proxy("delivery", settings.delivery_url, ["/v1/inbox", "/v1/deliveries"]),
             Proxy("audit", settings.audit_url, _OF_AUDIT),
+            Proxy("files", settings.files_url, ["/v1/files"], max_body=settings.max_file),
         )
         door = Door(runtime.library, settings.bus, ReplayGuard(runtime.pool, "gateway"), settings.token_lifetime)
         self._submissions = SubmissionRoutes(settings, self._acceptance, store, door)
@@ -85,7 +86,7 @@ class Gateway:
         return [trouble for trouble in found if trouble]
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
-        """Submissions and contracts of its own; inboxes and timelines from the services behind it."""
+        """Submissions and contracts of its own; inboxes, timelines and files from the services behind it."""
         passed_on = [route for proxy in self._proxies for route in proxy.routes()]
         return [*self._submissions.routes(), *self._contracts.routes(), *passed_on]
 

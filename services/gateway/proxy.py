@@ -1,10 +1,11 @@
-"""The way through to delivery and audit, so that an integrator has one address.
+"""The way through to delivery, audit and files, so that an integrator has one address.
 
-Requests and answers pass as they are, tokens and problems included: the service behind knows its callers itself.
+Requests and answers pass as they are and as they come, held nowhere, tokens and problems included: the service behind
+knows its callers itself.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 import structlog
@@ -12,8 +13,8 @@ from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, h
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from connectors.http.problem import unavailable
-from connectors.http.server import REQUEST, REQUEST_ID, patient, read_body
+from connectors.http.problem import ProblemError, unavailable
+from connectors.http.server import REQUEST, REQUEST_ID, body_pieces, patient, write_pieces
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -34,9 +35,10 @@ _HOP_BY_HOP: Final = frozenset(
 class Proxy:
     """Passes some paths on to another service."""
 
-    def __init__(self, service: str, url: str, paths: Sequence[str]) -> None:
+    def __init__(self, service: str, url: str, paths: Sequence[str], *, max_body: int = MAX_BODY) -> None:
         """`service` is its name in words; `paths` are whole segments, such as `/v1/inbox`, with all below them."""
         self._service = service
+        self._max_body = max_body
         self._url = URL(url)
         self._paths = tuple(paths)
         self._session: ClientSession | None = None
@@ -58,8 +60,10 @@ class Proxy:
     async def _pass_on(self, request: web.Request) -> web.StreamResponse:
         if self._session is None or self._session.closed:
             raise self._away()
-        body = await read_body(request, MAX_BODY) if request.can_read_body else None
+        body = Passing(request, self._max_body) if request.can_read_body else None
         headers = _end_to_end(request.headers)
+        if request.content_length is not None:
+            headers[hdrs.CONTENT_LENGTH] = str(request.content_length)
         headers[REQUEST_ID] = request[REQUEST]
         # Never from `raw_path`: a request target in absolute form would name another host.
         target = URL.build(
@@ -78,6 +82,8 @@ class Proxy:
         try:
             answer = asked.result()
         except (ClientError, OSError, TimeoutError) as error:
+            if body is not None and body.problem is not None:
+                raise body.problem from error
             log.warning("passed on in vain", service=self._service, reason=str(error))
             raise self._away() from error
         async with answer:
@@ -89,17 +95,31 @@ class Proxy:
             response.content_length = answer.content_length
         await response.prepare(request)
         try:
-            async for chunk in answer.content.iter_any():
-                await response.write(chunk)
+            await write_pieces(request, response, answer.content.iter_any())
         except (ClientError, OSError, TimeoutError) as error:
-            # Half an answer must not look like a whole one.
             log.warning("an answer broke off", service=self._service, reason=str(error))
-            if request.transport is not None:
-                request.transport.abort()
         return response
 
     def _away(self) -> Exception:
         return unavailable(f"the {self._service} service does not answer now; ask again")
+
+
+class Passing:
+    """A body on its way through. What is wrong with it is kept, for who sends it on says only that it broke off."""
+
+    def __init__(self, request: web.Request, limit: int) -> None:
+        self._request = request
+        self._limit = limit
+        self.problem: ProblemError | None = None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """The pieces, as they arrive."""
+        try:
+            async for piece in body_pieces(self._request, self._limit):
+                yield piece
+        except ProblemError as error:
+            self.problem = error
+            raise
 
 
 def _end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:

@@ -16,6 +16,9 @@ class Settings(BaseSettings):
     what is on its way; clock_tolerance: what it says later than that, it marks as late.
     backlog_limit: how many submissions may wait before those who send more than their share are asked to.
     legal_time: the file that drives legal time; without it, legal time is real time.
+    files: where attachments lie: a path, or `s3://bucket/prefix` with AWS_… in the environment; by default a folder
+    beside the keys. max_uploads, max_uploading: how many files an agency may have on their way in, and of what size
+    together. upload_lifetime: how long one that nobody carries on with is kept.
     """
 
     model_config = SettingsConfigDict(env_prefix="LIANDONG_", extra="ignore")
@@ -36,8 +39,15 @@ class Settings(BaseSettings):
     coordination_port: int = Field(default=8708, ge=0, le=65535)
     workorders_port: int = Field(default=8709, ge=0, le=65535)
     annotations_port: int = Field(default=8710, ge=0, le=65535)
+    files_port: int = Field(default=8711, ge=0, le=65535)
     delivery_url: str = "http://127.0.0.1:8701"
     audit_url: str = "http://127.0.0.1:8702"
+    files_url: str = "http://127.0.0.1:8711"
+    files: str = ""
+    max_file: int = Field(default=2 * 1024**3, ge=1)
+    max_uploads: int = Field(default=32, ge=1)
+    max_uploading: int = Field(default=8 * 1024**3, ge=1)
+    upload_lifetime: timedelta = timedelta(days=1)
     max_body: int = Field(default=1024 * 1024, ge=1024)
     max_batch: int = Field(default=500, ge=1)
     backlog_limit: int = Field(default=1000, ge=1)
@@ -48,6 +58,11 @@ class Settings(BaseSettings):
     clock_tolerance: timedelta = timedelta(minutes=5)
     calendar: Path | None = None
     legal_time: Path | None = None
+
+    @property
+    def files_folder(self) -> Path:
+        """Where attachments lie by default, and where they are collected on their way into another store."""
+        return self.keys.absolute().parent / "files"
 
     def port(self, service: str) -> int:
         """The port of a service's HTTP server."""

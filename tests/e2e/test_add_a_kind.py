@@ -4,16 +4,12 @@ The project is copied, the files of `docs/examples/add_a_kind` are laid over the
 and a bus of its own are run with the kind.
 """
 
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-ADDED = ROOT / "docs" / "examples" / "add_a_kind"
+from tests.support.laid_over import laid_over, run
+
 GENERIC = ("tests/unit/services/kernel", "tests/contract", "tests/unit/events")
 
 PLAY = """
@@ -71,29 +67,11 @@ with Stack(Path(sys.argv[1])) as stack:
 def copied(scratch: Path) -> Path:
     """The project with the kind laid over it, its schemas and pages drawn."""
     tree = scratch / "with-a-loan"
-    ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
-    for name in ("connectors", "contracts", "docs", "events", "services", "tests"):
-        shutil.copytree(ROOT / name, tree / name, ignore=ignore)
-    for name in ("README.md", "README.zh-CN.md", "docker-compose.yml", "pyproject.toml"):
-        shutil.copy(ROOT / name, tree / name)
-    there = {path.relative_to(ADDED) for path in ADDED.rglob("*") if path.is_file()}
-    assert not [path for path in there if (tree / path).exists()], "a kind adds files and edits none"
-    shutil.copytree(ADDED, tree, dirs_exist_ok=True, ignore=ignore)
+    assert laid_over(tree, "add_a_kind") == set(), "a kind adds files and edits none"
     run(tree, "-m", "contracts.schemas", "--write")
     run(tree, "-m", "services.kernel.reference", "docs/reference")
     run(tree, "-m", "contracts.clock_reference", "docs/reference/clocks.md")
     return tree
-
-
-def run(tree: Path, *arguments: str, deadline: float = 100) -> str:
-    """Python in the copied tree, whose packages come before the installed ones."""
-    environment = {**os.environ, "PYTHONPATH": str(tree)}
-    command = [sys.executable, *arguments]
-    done = subprocess.run(
-        command, check=False, cwd=tree, env=environment, capture_output=True, text=True, timeout=deadline
-    )
-    assert done.returncode == 0, f"{arguments}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-    return done.stdout
 
 
 def test_the_generic_tests_take_the_kind_as_it_is(copied: Path) -> None:

@@ -23,10 +23,11 @@ from services.delivery.agreed import Agreed
 from services.delivery.app import SCHEMA, Delivery, build
 from services.delivery.dispatch import Dispatch
 from services.delivery.inboxes import Inboxes
-from services.delivery.post import HistoryMissing, Post
+from services.delivery.post import Post
 from services.delivery.queue import Queue
 from services.delivery.stages import Stages
 from services.kernel.follower import Follower
+from services.kernel.parties import HistoryMissing
 from services.kernel.service import Runtime
 from tests.support.factory import BUS, TIME, key, new_exchange
 from tests.support.play import JUSTICE, MINHANG, QINGPU, XUHUI, Play

@@ -12,16 +12,45 @@ from aiohttp import ClientError, ClientSession, web
 
 from connectors.errors import KafkaUnavailable
 from connectors.http.problem import ProblemError
-from connectors.http.server import Limits, Server, expecting, json_response, patient, read_body
+from connectors.http.server import (
+    Limits,
+    Server,
+    body_pieces,
+    expecting,
+    json_response,
+    patient,
+    read_body,
+    write_pieces,
+)
 from contracts.errors import MalformedJson
 
 BODY_LIMIT = 10_000
+LONG_BODY = 1_000_000
 QUICK = Limits(head=0.5, body=0.5, linger=0.2, drain=1.0, connections=5)
 
 
 async def echo(request: web.Request) -> web.Response:
     body = await read_body(request, BODY_LIMIT)
     return json_response({"size": len(body)})
+
+
+async def count(request: web.Request) -> web.Response:
+    return json_response({"size": sum([len(piece) async for piece in body_pieces(request, LONG_BODY)])})
+
+
+async def long(request: web.Request) -> web.StreamResponse:
+    """So many pieces, by default for ever; `broken`: after them something fails."""
+    response = web.StreamResponse()
+    await response.prepare(request)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(int(request.query.get("pieces", 10**6))):
+            yield bytes(100_000)
+        if "broken" in request.query:
+            raise ValueError("it broke")
+
+    await write_pieces(request, response, pieces())
+    return response
 
 
 async def bug(_: web.Request) -> web.Response:
@@ -98,6 +127,7 @@ async def guarded(limits: Limits = QUICK) -> AsyncGenerator[Guarded]:
     }  # fmt: skip
     routes: list[web.AbstractRouteDef] = [web.get(path, handler) for path, handler in handlers.items()]
     routes.append(web.post("/echo", echo, expect_handler=expecting(BODY_LIMIT)))
+    routes += [web.post("/count", count), web.get("/long", long)]
     server = Server("test", routes, lambda: troubles, limits)
     await server.start("127.0.0.1", 0)
     try:
@@ -232,13 +262,74 @@ async def test_slow_body(house: Guarded) -> None:
     assert seconds < 2
 
 
-async def test_half_a_body(house: Guarded) -> None:
+async def half_of(house: Guarded, path: str) -> bytes:
     reader, writer = await house.connect()
-    writer.write(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf")
+    writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf".encode())
     writer.write_eof()
     answer = await asyncio.wait_for(read_all(reader), 5)
-    assert not answer.startswith(b"HTTP/1.1 200")
     writer.close()
+    return answer
+
+
+async def test_half_a_body(house: Guarded) -> None:
+    assert not (await half_of(house, "/echo")).startswith(b"HTTP/1.1 200")
+    assert (await get(f"{house.url}/healthz"))[0] == 200
+
+
+# Bodies and answers that are passed on as they come.
+
+
+async def test_a_long_body_may_take_its_time_at_a_bearable_pace(house: Guarded) -> None:
+    async def steady() -> AsyncIterator[bytes]:
+        for _ in range(12):
+            yield b"x" * 20_000
+            await asyncio.sleep(0.1)
+
+    async with ClientSession() as session, session.post(f"{house.url}/count", data=steady()) as response:
+        assert (response.status, await response.json()) == (200, {"size": 240_000})
+
+
+@pytest.mark.parametrize("sent", [b"", b"x" * 100], ids=["nothing", "a trickle"])
+async def test_a_long_body_that_does_not_come(house: Guarded, sent: bytes) -> None:
+    request = b"POST /count HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"
+    answer, seconds = await house.raw(request, then=sent, every=0.05)
+    assert head_of(answer).startswith("HTTP/1.1 408")
+    assert document_of(answer)["type"] == "urn:liandong:problem:body-timeout"
+    assert seconds < 2
+
+
+async def test_a_long_body_is_bounded_and_whole(house: Guarded) -> None:
+    async def many() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b"x" * 100_000
+
+    async with ClientSession() as session:
+        for data in (b"x" * (LONG_BODY + 1), many()):
+            async with session.post(f"{house.url}/count", data=data) as response:
+                assert response.status == 413
+    answer = await half_of(house, "/count")
+    assert not answer.startswith(b"HTTP/1.1 200")
+
+
+async def test_who_does_not_take_an_answer_is_left(house: Guarded) -> None:
+    reader, writer = await house.connect()
+    writer.write(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert await reader.readuntil(b"\r\n\r\n")
+    begun = time.monotonic()
+    # What the system holds of the connection comes; then it is at an end, and not for ever.
+    await asyncio.sleep(1.5)
+    await asyncio.wait_for(read_all(reader), 10)
+    assert time.monotonic() - begun < 8
+    writer.close()
+
+
+async def test_an_answer_that_breaks_does_not_look_like_a_whole_one(house: Guarded) -> None:
+    async with ClientSession() as session:
+        async with session.get(f"{house.url}/long?pieces=3") as response:
+            assert len(await response.read()) == 300_000
+        with pytest.raises(ClientError):
+            async with session.get(f"{house.url}/long?pieces=3&broken") as response:
+                await response.read()
     assert (await get(f"{house.url}/healthz"))[0] == 200
 
 

@@ -2,23 +2,27 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import orjson
 import yaml
 
+from connectors.channel import Files
 from contracts.agencies import Channel
 from contracts.records import Record
 from services.delivery.agreed import Agreed
 from services.delivery.dispatch import Dispatch
 from services.delivery.inboxes import Inboxes
-from services.delivery.partners import NoFiles, Partners
+from services.delivery.partners import Partners
 from services.delivery.post import Post
 from services.delivery.queue import Queue
 from services.delivery.stages import Stages
 from services.delivery.watch import Watch
 from services.kernel.follower import Follower
 from services.kernel.service import Runtime
+from services.kernel.time import set_driven
+from tests.support.channels import MemoryFiles
 from tests.support.registered import EVENTS, on_kafka, store
 from tests.support.serving import eventually
 
@@ -42,13 +46,13 @@ async def set_channel(around: Runtime, agency: str, **channel: Any) -> None:
 class Delivering:
     """Delivery without HTTP and without Kafka before it: `take_in` is what the consumer would do."""
 
-    def __init__(self, around: Runtime) -> None:
+    def __init__(self, around: Runtime, files: Files | None = None) -> None:
         self.around = around
         self.inboxes = Inboxes(around.pool)
         self.stages = Stages(around, around.clock)
         self.queue = Queue(around.pool)
         self.dispatch = Dispatch(around, self.inboxes, self.queue, self.stages, Agreed(around.pool))
-        self.partners = Partners(self.dispatch, NoFiles())
+        self.partners = Partners(self.dispatch, lambda _: files or MemoryFiles())
         self.watch = Watch(self.dispatch)
         self._follower = Follower(around, "delivery", Post(self.dispatch), [EVENTS], hop=4)
 
@@ -74,11 +78,20 @@ class Delivering:
         async with self.around.pool.connection() as connection:
             return [*await (await connection.execute(query, (agency,))).fetchall()]
 
+    async def rests(self, legal_time: Path) -> bool:
+        """Whether nothing waits; time goes on to the next attempt when none is due, as whoever drives it has it."""
+        async with self.around.pool.connection() as connection:
+            row = await (await connection.execute("SELECT min(at) FROM delivery.moments")).fetchone()
+            left = await (await connection.execute("SELECT count(*) FROM delivery.queue")).fetchone()
+        if row and row[0] is not None and row[0] > self.around.clock():
+            set_driven(legal_time, row[0])
+        return left == (0,)
+
 
 @asynccontextmanager
-async def delivering(around: Runtime) -> AsyncGenerator[Delivering]:
+async def delivering(around: Runtime, files: Files | None = None) -> AsyncGenerator[Delivering]:
     """One process's delivery, at work."""
-    found = Delivering(around)
+    found = Delivering(around, files)
     found.stages.start()
     found.partners.start()
     found.watch.start()

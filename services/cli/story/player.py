@@ -12,6 +12,7 @@ from rich.cells import set_cell_size
 from rich.markup import escape
 
 from connectors.http.client import AgencyClient, Answer, new_event
+from connectors.http.files import content_in
 from connectors.simulation import Mode
 from contracts.canonical import Document
 from contracts.records import Record
@@ -79,7 +80,10 @@ class Refusal:
 
 @dataclass(slots=True)
 class Player:
-    """What happens, and what is counted. stores: the registrars', by service. acted: by partners, at their systems."""
+    """What happens, and what is counted. stores: the registrars', by service. acted: by partners, at their systems.
+
+    brought: attachments, by who has brought them.
+    """
 
     agencies: Mapping[str, Agency]
     partners: Mapping[str, Partner]
@@ -93,6 +97,7 @@ class Player:
     opened: set[str] = field(default_factory=set[str])
     submitted: int = 0
     acted: list[Step] = field(default_factory=list[Step])
+    brought: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     repeats: list[bool] = field(default_factory=list[bool])
     refusals: list[Refusal] = field(default_factory=list[Refusal])
     surprises: list[Step] = field(default_factory=list[Step])
@@ -133,6 +138,7 @@ class Player:
             return [await self._acted(partner, step)]
         thread, exchange, agency = self.threads[step.thread], self.ids[step.thread], self.agencies[step.agency]
         known = await self._read_before(step) if thread.careful else None
+        await self._bring(step)
         case, home = (None, None) if step.thread in self.opened else (thread.case, self.bus)
         event = new_event(
             agency.client.key,
@@ -153,6 +159,13 @@ class Player:
         else:
             line = self._rejected(step, answer.code, str(answer.json.get("detail", "")))
         return [line, *([await self._again(step, event, answer)] if step.again else [])]
+
+    async def _bring(self, step: Step) -> None:
+        """The attachments that a fact cites are with the bus before it cites them."""
+        for item in step.attachments:
+            if (step.agency, item.digest) not in self.brought:
+                await self.agencies[step.agency].client.upload(content_in(content(item.title)))
+                self.brought.add((step.agency, item.digest))
 
     async def _acted(self, partner: Partner, step: Step) -> str:
         """A partner states a fact at its own system; the bus learns of it, and takes it or sends it back."""

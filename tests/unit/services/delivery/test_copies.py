@@ -12,7 +12,8 @@ from contracts.disclosure import withheld
 from contracts.records import Party, Record, Statement
 from events.fields import FieldClass
 from services.delivery import copies as delivered
-from services.delivery.copies import Copy, Parcel, needs_history, rejected
+from services.delivery.copies import Copy, Parcel, rejected
+from services.kernel.parties import needs_history
 from tests.support.factory import TIME, world
 from tests.support.play import CITY, JUSTICE, MINHANG, QINGPU, XUHUI, Play
 from tests.support.registered import registered

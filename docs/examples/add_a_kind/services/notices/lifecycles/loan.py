@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
-from events.loan import Declined, Lent, Requested, Returned
-
 from contracts.records import Phase
 from events.fact import Fact
+from events.loan import Declined, Lent, Requested, Returned
 from services.kernel.exchange import Lifecycle, Role, plain
 
 
