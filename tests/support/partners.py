@@ -32,7 +32,7 @@ async def set_channel(around: Runtime, agency: str, **channel: Any) -> None:
     assert around.settings.contracts is not None
     path = around.settings.contracts / "agencies" / f"{agency}.yaml"
     contract = yaml.safe_load(path.read_text(encoding="utf-8"))
-    chosen = Channel(**{"via": "webhook", "private": True, **channel})
+    chosen = Channel.model_validate({"via": "webhook", "private": True, **channel})
     contract["channel"] = chosen.model_dump(mode="json", exclude_none=True)
     path.write_text(yaml.safe_dump(contract, allow_unicode=True), encoding="utf-8")
 
