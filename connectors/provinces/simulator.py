@@ -1,5 +1,7 @@
 """A simulated city in another province: officers sign, trace, refuse and report by a seeded script, and ask us too.
 
+Backstage of a mailbox: GET /_state what it has seen; PUT /_script {"on": false}, POST /_acts a form that people write.
+
 The same desk stands behind a mailbox and behind a gap. As a process:
 
     python -m connectors.provinces.simulator --port 0 --seed 7          a mailbox; works when it is looked into
@@ -176,6 +178,9 @@ class MailboxCity(Simulator):
                 web.post("/boxes/{bus}/acks", self._ack),
                 web.put("/files/{digest}", self._put_file),
                 web.get("/files/{digest}", self._get_file),
+                web.get("/_state", self._state),
+                web.put("/_script", self._turn_script),
+                web.post("/_acts", self._write_by_hand),
             ],
             faults,
         )
@@ -241,6 +246,18 @@ class MailboxCity(Simulator):
             return web.Response(status=404)
         offset, length = int(request.query["offset"]), int(request.query["length"])
         return web.Response(body=body[offset : offset + length])
+
+    async def _state(self, _: web.Request) -> web.Response:
+        return _json({"seen": {**self.desk.seen}, "returned": [*self.desk.returned]})
+
+    async def _turn_script(self, request: web.Request) -> web.Response:
+        self._works = bool(parse_object(await request.read())["on"])
+        return web.Response(status=204)
+
+    async def _write_by_hand(self, request: web.Request) -> web.Response:
+        self.desk.write(parse_object(await request.read()), self.desk.agency)
+        self.post_tray()
+        return _json({"lsh": self.box[self.last]["lsh"]})
 
     def _admit(self, request: web.Request) -> None:
         if self._token is not None and request.headers.get("Authorization") != f"Bearer {self._token}":

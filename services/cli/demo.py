@@ -53,6 +53,9 @@ _DRAWN: Final = ("transfer", "referral")
 _READERS: Final = (JUSTICE, QINGPU)
 """Whose timelines of the main case are asked for: in 闵行 the justice bureau sees all of it, in 青浦 the bureau."""
 
+_LOOK, _LOOKS = 0.1, 200
+"""Seconds between two looks, and how many, while partners say at the end that they have what has left us."""
+
 Say = Callable[[str], None]
 
 
@@ -68,7 +71,7 @@ def play(*, as_json: bool, data: Path | None) -> bool:
         say("starting Kafka, PostgreSQL and the services; legal time is driven …")
         stack = Stack(folder, legal_time=steps[0].at, say=lambda line: console.print(line, style="dim"))
         partners = Partners(telling.SEATS, folder / "partners")
-        partners.settle(stack.contracts)
+        partners.settle(stack)
         for code in telling.agencies(steps):
             new_agency(code, stack.keys, stack.contracts)
         # The loop is made before anything can be interrupted, so that Ctrl-C never meets half a loop.
@@ -101,7 +104,7 @@ def _run(runner: asyncio.Runner, playing: Coroutine[Any, Any, dict[str, Any]]) -
 def _seated(seats: Sequence[Seat]) -> str:
     by_via: dict[str, list[str]] = {}
     for seat in seats:
-        by_via.setdefault(seat.via, []).append(seat.agency)
+        by_via.setdefault(f"{seat.via}{' over a gap' if seat.gap else ''}", []).append(seat.agency)
     return "; ".join(f"{via} {', '.join(codes)}" for via, codes in by_via.items())
 
 
@@ -109,17 +112,18 @@ async def _play(stack: Stack, partners: Partners, ids: Ids, say: Say) -> dict[st
     steps = telling.steps(ids)
     contracts = library.load(stack.contracts)
     async with (
-        partners.open() as by_agency,
+        partners.open(stack) as by_agency,
         _agencies(stack, telling.agencies(steps), by_agency) as agencies,
         Driver.start(stack) as driver,
         open_pool(stack.postgres) as pool,
     ):
         stores = {name: Store(name, pool) for name in contracts.topics.kinds.registrars}
         for partner in by_agency.values():
-            await partner.trust(agency_key(stack.bus, stack.keys))
+            await partner.begin(agency_key(stack.bus, stack.keys))
         player = Player(agencies, by_agency, driver, stores, contracts.topics, say, stack.bus, telling.THREADS, ids)
         await player.tell(steps, telling.OUTAGES)
         await player.everybody_reads()
+        await _brought(pool)
         holdings = [await holding(partner, agencies[code].items) for code, partner in by_agency.items()]
         found = await _found(stack, contracts, pool, stores, holdings)
         found = replace(found, fetched=await _fetched(stack, agencies))
@@ -158,6 +162,20 @@ class Found:
     fetched: int = 0
 
 
+async def _brought(pool: Pool) -> None:
+    """Wait until what has left us is receipted too, for a while."""
+    for _ in range(_LOOKS):
+        if not await _queued(pool):
+            return
+        await asyncio.sleep(_LOOK)
+
+
+async def _queued(pool: Pool) -> int:
+    async with pool.connection() as connection:
+        (count,) = await (await connection.execute("SELECT count(*) FROM delivery.queue")).fetchone() or (0,)
+        return int(count)
+
+
 async def _found(
     stack: Stack, contracts: Contracts, pool: Pool, stores: Mapping[str, Store], holdings: Sequence[Holding]
 ) -> Found:
@@ -174,7 +192,6 @@ async def _found(
         rows = await (
             await connection.execute("SELECT kind, exchange::text, sequence, record FROM audit.events")
         ).fetchall()
-        (queued,) = await (await connection.execute("SELECT count(*) FROM delivery.queue")).fetchone() or (0,)
     topics = (*contracts.topics.events(), DEAD_LETTERS, DELIVERIES)
     values = await _values(stack.kafka, topics)
     return Found(
@@ -185,7 +202,7 @@ async def _found(
         published=[value for topic in contracts.topics.events() for value in values[topic]],
         dead=len(values[DEAD_LETTERS]),
         delivered=sum(parse_object(value)["stage"] == "delivered" for value in values[DELIVERIES]),
-        queued=queued,
+        queued=await _queued(pool),
         holdings=holdings,
     )
 

@@ -250,7 +250,7 @@ def _played(name: str, folder: Path, part: Part, console: Console) -> dict[str, 
         extra={"LIANDONG_INBOX_RETENTION": "P1000D"},
     )
     partners = Partners(minhang.SEATS, folder / "partners")
-    partners.settle(stack.contracts)
+    partners.settle(stack)
     keys = {code: _key(code, stack) for code in sorted({step.agency for step in year.steps})}
     # The loop is made before anything can be interrupted, so that Ctrl-C never meets half a loop.
     with asyncio.Runner() as runner:
@@ -276,13 +276,13 @@ async def _play(
     bus_key = agency_key(stack.bus, stack.keys)
     begun = time.monotonic()
     async with (
-        partners.open() as by_agency,
+        partners.open(stack) as by_agency,
         AgencyClient(stack.url, bus_key, stack.bus) as client,
         Driver.start(stack) as driver,
         open_pool(stack.postgres) as pool,
     ):
         for partner in by_agency.values():
-            await partner.trust(bus_key)
+            await partner.begin(bus_key)
         systems = await Systems.opened(by_agency, pool, library.load(stack.contracts).topics)
         systems.tell(year.numbers)
         player = Player(client, driver, keys, say, systems)

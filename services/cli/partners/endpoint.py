@@ -10,7 +10,7 @@ from services.cli.partners.partner import Copies, Partner
 class Endpoint(Partner):
     """Such an agency. Its own facts its people state with the bus's client."""
 
-    async def trust(self, key: SigningKey) -> None:
+    async def begin(self, key: SigningKey) -> None:
         """From now on it takes only what this key has signed."""
         await self._ask("PUT", "/keys", [key.public()])
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from aiohttp import ClientSession
+from pydantic import JsonValue
 
 from connectors.errors import EngineError
 from connectors.simulation import CONTROL, Mode
@@ -26,26 +27,27 @@ Copies = dict[str, list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A partner, and what was agreed with it. via: the folder of `connectors/`."""
+    """A partner, and what was agreed with it. via: the folder of `connectors/`. gap: it sits beyond a network gap."""
 
     agency: str
     via: str
+    gap: bool = False
     deliver_within: timedelta | None = None
     longest_pause: timedelta = timedelta(minutes=30)
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
 
-    def channel(self, url: str) -> Channel:
-        """Its contract's channel to a simulator on this machine."""
+    def channel(self, url: str | None, options: Mapping[str, JsonValue]) -> Channel:
+        """Its contract's channel to a simulator on this machine. `options`: beside those that were agreed."""
         return Channel(
             via=self.via,
             url=url,
-            private=True,
+            private=url is not None,
             signs_for=True,
             deliver_within=self.deliver_within,
             longest_pause=self.longest_pause,
             per_second=_PER_SECOND,
             concurrency=_CONCURRENCY,
-            options=self.options,
+            options={**self.options, **options},
         )
 
 
@@ -69,7 +71,7 @@ class Act:
 class Refused:
     """What a partner was told of a fact of its own that the bus did not take."""
 
-    exchange: str
+    exchange: str | None
     code: str
     detail: str
 
@@ -90,8 +92,8 @@ class Partner(ABC):
         """How its system fares from now on."""
         await self._ask("PUT", CONTROL, {"mode": mode.value})
 
-    async def trust(self, key: SigningKey) -> None:  # noqa: B027, most believe whoever speaks to them
-        """From now on it takes only what this key has signed, if it can tell."""
+    async def begin(self, key: SigningKey) -> None:  # noqa: B027, most have nothing to do
+        """Make ready for a bus with this key."""
 
     def says(self, kind: str, fact: Fact) -> bool:  # noqa: ARG002, for who overrides it
         """Whether its system has a form for it."""

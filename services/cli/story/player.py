@@ -192,7 +192,7 @@ class Player:
     async def _refused(self, partner: Partner, step: Step) -> list[Refused]:
         """What the partner was told of its own facts in this exchange that were not taken."""
         exchange = self.ids[step.thread]
-        return [error for error in await partner.refused() if error.exchange == exchange]
+        return [error for error in await partner.refused() if error.exchange in {None, exchange}]
 
     async def _records(self, step: Step) -> Sequence[Record]:
         thread, exchange = self.threads[step.thread], self.ids[step.thread]

@@ -13,13 +13,18 @@ from connectors.identity import exchange_of
 from services.cli.partners.partner import Seat
 from services.cli.story import border, consortium, district, estate, streets, waste
 from services.cli.story.cast import (
+    CHANGZHOU,
     GRID,
     HOTLINE,
     HOUSING,
+    JIAXING,
     JUSTICE,
+    NANTONG,
+    POLICE,
     PROCURATORATE,
     TITLES,
     TRAFFIC_POLICE,
+    WUXI,
     Ids,
     Step,
     Thread,
@@ -39,6 +44,9 @@ SEATS: Final = (
     Seat(GRID, "grid"),
     Seat(HOUSING, "housing"),
     Seat(TITLES, "housing", deliver_within=timedelta(days=1), longest_pause=timedelta(hours=12)),
+    Seat(POLICE, "police", gap=True),
+    Seat(WUXI, "provinces", gap=True),
+    *(Seat(city, "provinces") for city in (NANTONG, CHANGZHOU, JIAXING)),
     Seat(JUSTICE, "webhook"),
     Seat(TRAFFIC_POLICE, "webhook"),
 )
