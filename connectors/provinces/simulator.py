@@ -11,6 +11,7 @@ The same desk stands behind a mailbox and behind a gap. As a process:
 import hashlib
 import random
 import sys
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -157,6 +158,13 @@ def city_behind_gap(
     return FerryPartner(there, desk, outgoing=outgoing, incoming=incoming)
 
 
+class _Kept(BaseModel):
+    desk: CityDesk
+    files: dict[str, str]
+    box: dict[int, Document]
+    last: int
+
+
 class MailboxCity(Simulator):
     """A city with a mailbox. `step` is a working day; with `works_when_looked_at` there is one before each look."""
 
@@ -189,6 +197,21 @@ class MailboxCity(Simulator):
         self.box: dict[int, Document] = {}
         self.last = 0
         self._token, self._clock, self._works = token, clock, works_when_looked_at
+
+    def kept(self) -> Document:
+        """The desk, the files and our box."""
+        return {
+            "desk": self.desk.model_dump(mode="json"),
+            "files": {digest: b64encode(content).decode() for digest, content in self.files.items()},
+            "box": {str(number): form for number, form in self.box.items()},
+            "last": self.last,
+        }
+
+    def recall(self, kept: Document) -> None:
+        """The desk, the files and our box."""
+        found = _Kept.model_validate(kept)
+        self.desk, self.box, self.last = found.desk, found.box, found.last
+        self.files = {digest: b64decode(content) for digest, content in found.files.items()}
 
     def now(self) -> str:
         """The city's own time."""

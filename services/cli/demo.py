@@ -41,6 +41,7 @@ from services.cli.draw import draw
 from services.cli.driver import Driver
 from services.cli.partners.partner import Holding, Seat, holding
 from services.cli.partners.seats import Partners
+from services.cli.partners.systems import all_brought, queued
 from services.cli.stack import Stack
 from services.cli.story import telling
 from services.cli.story.cast import JUSTICE, QINGPU, Ids, Outage
@@ -52,9 +53,6 @@ _DRAWN: Final = ("transfer", "referral")
 """The exchanges of the main case whose timelines are drawn."""
 _READERS: Final = (JUSTICE, QINGPU)
 """Whose timelines of the main case are asked for: in 闵行 the justice bureau sees all of it, in 青浦 the bureau."""
-
-_LOOK, _LOOKS = 0.1, 200
-"""Seconds between two looks, and how many, while partners say at the end that they have what has left us."""
 
 Say = Callable[[str], None]
 
@@ -123,7 +121,7 @@ async def _play(stack: Stack, partners: Partners, ids: Ids, say: Say) -> dict[st
         player = Player(agencies, by_agency, driver, stores, contracts.topics, say, stack.bus, telling.THREADS, ids)
         await player.tell(steps, telling.OUTAGES)
         await player.everybody_reads()
-        await _brought(pool)
+        await all_brought(pool)
         holdings = [await holding(partner, agencies[code].items) for code, partner in by_agency.items()]
         found = await _found(stack, contracts, pool, stores, holdings)
         found = replace(found, fetched=await _fetched(stack, agencies))
@@ -162,20 +160,6 @@ class Found:
     fetched: int = 0
 
 
-async def _brought(pool: Pool) -> None:
-    """Wait until what has left us is receipted too, for a while."""
-    for _ in range(_LOOKS):
-        if not await _queued(pool):
-            return
-        await asyncio.sleep(_LOOK)
-
-
-async def _queued(pool: Pool) -> int:
-    async with pool.connection() as connection:
-        (count,) = await (await connection.execute("SELECT count(*) FROM delivery.queue")).fetchone() or (0,)
-        return int(count)
-
-
 async def _found(
     stack: Stack, contracts: Contracts, pool: Pool, stores: Mapping[str, Store], holdings: Sequence[Holding]
 ) -> Found:
@@ -202,7 +186,7 @@ async def _found(
         published=[value for topic in contracts.topics.events() for value in values[topic]],
         dead=len(values[DEAD_LETTERS]),
         delivered=sum(parse_object(value)["stage"] == "delivered" for value in values[DELIVERIES]),
-        queued=await _queued(pool),
+        queued=await queued(pool),
         holdings=holdings,
     )
 

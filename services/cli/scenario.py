@@ -40,7 +40,7 @@ from services.cli.draw import draw_published
 from services.cli.driver import Driver
 from services.cli.partners.partner import Holding, holding
 from services.cli.partners.seats import Partners
-from services.cli.partners.systems import NotRegisteredError, Systems
+from services.cli.partners.systems import NotRegisteredError, Systems, all_brought
 from services.cli.stack import Stack
 from services.cli.years import minhang
 from services.cli.years.diary import Step
@@ -85,12 +85,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Year:
-    """What is played, and what it is compared with. numbers: the case of each exchange of the whole plan."""
+    """What is played, and what it is compared with. numbers: the case of what each opens in the whole plan."""
 
     publication: Publication
     part: Part
     steps: Sequence[Step]
-    numbers: Mapping[str, str]
+    numbers: Mapping[str, Mapping[str, str]]
 
     @classmethod
     def planned(cls, name: str, contracts: Path, part: Part) -> "Year":
@@ -98,7 +98,10 @@ class Year:
         known = library.load(contracts)
         publication = next(item for item in known.figures if item.id == name)
         whole = minhang.plan(publication, known.agencies, known.calendars)
-        numbers = {step.exchange: step.case for step in whole if step.case is not None}
+        numbers: dict[str, dict[str, str]] = {}
+        for step in whole:
+            if step.case is not None:
+                numbers.setdefault(step.agency, {})[step.exchange] = step.case
         return cls(publication, part, part.of(whole), numbers)
 
 
@@ -289,6 +292,7 @@ async def _play(
         await player.play(year.steps)
         await player.advance(_last_moment(year.steps[-1].at))
         await driver.quiet()
+        await all_brought(pool)
         played = time.monotonic() - begun
         say("comparing what partners hold …")
         holdings = [await holding(partner, await _inbox(pool, code)) for code, partner in by_agency.items()]

@@ -31,11 +31,10 @@ class Forms(Partner):
         super().__init__(seat, url, session)
         self._forms = FORMS[seat.via]
         self._numbers: dict[str, str] = {}
-        self._named: dict[str, str] = {}
 
     def learn(self, numbers: Mapping[str, str]) -> None:
-        """Numbers of exchanges, of its own and of others, that it may name."""
-        self._named |= numbers
+        """Under which numbers of its own it has opened exchanges, or will."""
+        self._numbers |= numbers
 
     def says(self, kind: str, fact: Fact) -> bool:
         """Whether it has a form for it."""
@@ -89,7 +88,7 @@ class Forms(Partner):
         """An order that repeats another names it by its number."""
         links = fact.links if isinstance(fact, workorder.Dispatched) else ()
         repeated = [str(link.exchange) for link in links if link.relation is Relation.REPEATS]
-        return {"repeatOf": self._named[repeated[0]]} if repeated else {}
+        return {"repeatOf": self._numbers[repeated[0]]} if repeated else {}
 
     async def _number(self, exchange: str) -> str:
         """Its own number of an exchange. Raises NotAllowedError before our letter has come."""

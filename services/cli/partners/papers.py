@@ -27,6 +27,14 @@ BOOKS: Final[Mapping[str, Book]] = {"police": police.FORMS, "provinces": provinc
 class Papers(Partner):
     """Such a partner."""
 
+    def __init__(self, seat: Seat, url: str, session: ClientSession) -> None:
+        super().__init__(seat, url, session)
+        self._own: dict[str, str] = {}
+
+    def learn(self, numbers: Mapping[str, str]) -> None:
+        """Under which numbers of its own it has opened exchanges, or will."""
+        self._own |= numbers
+
     def says(self, kind: str, fact: Fact) -> bool:  # noqa: ARG002, its forms know their kind
         """Whether it has a form for it."""
         return type(fact) in BOOKS[self.seat.via].by_fact
@@ -49,19 +57,20 @@ class Papers(Partner):
         return str(item["cursor"]) if item.get("event") or item.get("stub") else None
 
     async def _act(self, act: Act) -> None:
+        form = BOOKS[self.seat.via].by_fact[type(act.fact)]
+        content = fill(form.columns, dump(act.fact))
+        head: Document = {"bdlx": form.code, "ywlx": act.kind, "sj": act.at.isoformat(), "nr": content}
+        await self._lay(act, {**head, **await self._thread(act)})
+
+    async def _thread(self, act: Act) -> Document:
+        """By which number the form goes: its own of what it opened, else ours. Raises NotAllowedError before ours."""
+        own = self._own.get(act.exchange) or act.number
+        if own is not None:
+            self._own[act.exchange] = own
+            return {"ajbh": own}
         if act.exchange not in (await self._state())["seen"].values():
             raise NotAllowedError(f"{self.seat.agency} has heard nothing of {act.exchange} yet")
-        form = BOOKS[self.seat.via].by_fact[type(act.fact)]
-        await self._lay(
-            act,
-            {
-                "bdlx": form.code,
-                "wlbh": act.exchange,
-                "ywlx": act.kind,
-                "sj": act.at.isoformat(),
-                "nr": fill(form.columns, dump(act.fact)),
-            },
-        )
+        return {"wlbh": act.exchange}
 
     @abstractmethod
     async def _lay(self, act: Act, form: Document) -> None:

@@ -111,6 +111,14 @@ class Partner(ABC):
                     raise
             await asyncio.sleep(LOOK)
 
+    async def act_all(self, acts: Sequence[Act]) -> None:
+        """State many, in order. Raises NotAllowedError."""
+        for act in acts:
+            await self.act(act)
+
+    def learn(self, numbers: Mapping[str, str]) -> None:  # noqa: B027, most open none
+        """Under which numbers of its own it has opened exchanges, or will."""
+
     async def refused(self) -> list[Refused]:
         """What it was told of facts that the bus did not take."""
         return []

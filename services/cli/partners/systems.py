@@ -12,7 +12,6 @@ from psycopg import sql
 from connectors.errors import ConnectorError
 from connectors.postgres.pool import Pool
 from contracts.topics import Topics
-from services.cli.partners.forms import Forms
 from services.cli.partners.partner import LOOK, Act, Partner
 from services.cli.years.diary import Step
 from services.kernel.kinds import registrars
@@ -49,16 +48,15 @@ class Systems:
                 known |= {(exchange, source): count for exchange, source, count in rows}
         return cls(partners, pool, topics, known=known)
 
-    def tell(self, numbers: Mapping[str, str]) -> None:
-        """Which number each exchange has that a partner may name."""
-        for partner in self.partners.values():
-            if isinstance(partner, Forms):
-                partner.learn(numbers)
+    def tell(self, numbers: Mapping[str, Mapping[str, str]]) -> None:
+        """Under which number each partner opens which exchange: it may name one that only an earlier run has opened."""
+        for code, partner in self.partners.items():
+            partner.learn(numbers.get(code, {}))
 
     def says(self, step: Step) -> bool:
         """Whether a partner states it at its own system."""
         partner = self.partners.get(step.agency)
-        return isinstance(partner, Forms) and partner.says(step.kind, step.fact)
+        return partner is not None and partner.says(step.kind, step.fact)
 
     async def state(self, steps: Sequence[Step]) -> None:
         """State these, and wait until they are registered. Raises NotRegisteredError."""
@@ -72,7 +70,6 @@ class Systems:
 
     async def _state(self, agency: str, steps: Sequence[Step]) -> None:
         partner = self.partners[agency]
-        assert isinstance(partner, Forms)  # noqa: S101, as `says` has found
         await partner.act_all([Act(step.at, step.kind, step.exchange, step.fact, step.case) for step in steps])
         wanted = {(step.kind, step.exchange): self.stated[step.exchange, agency] for step in steps}
         end = time.monotonic() + _REGISTERED
@@ -93,6 +90,23 @@ class Systems:
                 counts.update({(kind, exchange): count for kind, exchange, count in rows})
         return [key for key, count in wanted.items() if counts[key] < count]
 
+
+async def queued(pool: Pool) -> int:
+    """How much waits to be brought, or to be confirmed."""
+    async with pool.connection() as connection:
+        (count,) = await (await connection.execute("SELECT count(*) FROM delivery.queue")).fetchone() or (0,)
+        return int(count)
+
+
+async def all_brought(pool: Pool) -> None:
+    """Wait until partners have said that they have what has left us, for a while."""
+    for _ in range(_LOOKS):
+        if not await queued(pool):
+            return
+        await asyncio.sleep(_LOOK)
+
+
+_LOOK, _LOOKS = 0.1, 200
 
 _STATED: Final = "SELECT exchange::text, source, count(*) FROM {} WHERE source = ANY(%s) GROUP BY exchange, source"
 

@@ -24,6 +24,9 @@ SEATS: Final = (
     Seat(cast.HOTLINE, "hotline", options={"repeat_days": 0}),
     Seat(cast.HOUSING, "housing"),
     Seat(cast.GRID, "grid"),
+    Seat(cast.POLICE, "police", gap=True),
+    Seat(cast.WUXI, "provinces", gap=True),
+    *(Seat(city, "provinces") for city in (cast.NANTONG, cast.CHANGZHOU, cast.JIAXING)),
     Seat(cast.TRAFFIC_POLICE, "webhook"),
 )
 """Who sits behind a channel of its own. The hotline says itself which order repeats another."""
