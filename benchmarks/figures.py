@@ -20,7 +20,7 @@ from connectors.postgres.pool import Pool, open_pool
 from connectors.postgres.server import EmbeddedPostgres
 from contracts.calendar import SHANGHAI
 from contracts.canonical import timestamp
-from contracts.library import Contracts, load
+from contracts.library import Contracts, Library, load
 from contracts.records import Record
 from events import transfer
 from services.audit.app import SCHEMA
@@ -80,7 +80,7 @@ async def write(pool: Pool, first: int, count: int, total: int) -> None:
     records = [record for n in range(first, first + count) for record in exchange(n, BEGIN + YEAR * n / total)]
     nothing: list[KafkaRecord] = []
     async with pool.connection() as connection:
-        await Writer().apply(connection, records, nothing)
+        await Writer(pool, Library(), "310112-bus").apply(connection, records, nothing)
 
 
 async def took(work: Awaitable[object]) -> float:

@@ -67,11 +67,13 @@ class Parcel:
 class Handed:
     """The partner took a parcel. `stage`: `relayed` if it confirms later (`Confirmed`), else `delivered`.
 
-    reference: the number that the partner gave the exchange, if it did so now.
+    reference: the number that the partner gave the exchange, if it did so now. proof: its signed word that it has the
+    parcel, to be kept.
     """
 
     stage: Literal["relayed", "delivered"] = "delivered"
     reference: str | None = None
+    proof: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

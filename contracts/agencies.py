@@ -51,6 +51,9 @@ class OtherName(Dated):
         return self
 
 
+BUS = "bus"
+"""The role of a bus: what hosts agencies, keeps the exchanges that they open, and links with other buses."""
+
 INBOX = "inbox"
 """The channel of an agency that comes for its copies itself."""
 
@@ -138,6 +141,21 @@ class Agencies:
     def key(self, kid: str) -> PublicKey | None:
         """The public key of that id."""
         return self.by_kid.get(kid)
+
+    def elsewhere(self, code: str, bus: str) -> str | None:
+        """The other bus that hosts an agency; None for one that this bus hosts, or that nobody knows."""
+        agency = self.by_code.get(code)
+        return agency.home if agency is not None and agency.home != bus else None
+
+    def is_bus(self, code: str) -> bool:
+        """Whether this is a bus."""
+        agency = self.by_code.get(code)
+        return agency is not None and agency.role == BUS
+
+    def peers(self, bus: str) -> tuple[str, ...]:
+        """The buses that this one is linked with, in code order: those to which copies are brought."""
+        linked = (agency for agency in self.by_code.values() if agency.role == BUS and agency.channel.pushes)
+        return tuple(sorted(agency.code for agency in linked if agency.code != bus))
 
     def name(self, code: str) -> str:
         """The Chinese name, or the code where there is none."""

@@ -92,3 +92,11 @@ def timestamp(instant: datetime) -> str:
 def instant(value: JsonValue) -> datetime:
     """The instant of a time in an event, in any spelling that the envelope allows. Raises ValueError."""
     return _INSTANT.validate_python(value)
+
+
+def stamped(value: object) -> datetime:
+    """The instant of a time that a bus wrote, in the one form of `timestamp`. Raises ValueError for any other."""
+    found = datetime.fromisoformat(str(value))
+    if found.tzinfo is None or timestamp(found) != value:
+        raise ValueError(f"{str(value)[:40]!r} is not an instant as a bus writes it")
+    return found

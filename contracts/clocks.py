@@ -103,20 +103,20 @@ class Entry:
 
     @classmethod
     def of(cls, record: Record) -> "Entry":
-        """The entry of a record."""
+        """The entry of a record. A stub starts and stops nothing; that the exchange ended or a party left is known."""
         event, standing = record.event, record.standing
-        data, leg = event["data"], event.get("leg")
+        data, leg = event.get("data"), event.get("leg")
         return cls(
             sequence=record.sequence,
             fact=record.fact,
-            source=str(event["source"]),
+            source=record.source,
             leg=leg if isinstance(leg, str) else None,
-            time=instant(event["time"]),
-            acceptedtime=instant(event["acceptedtime"]),
+            time=instant(event.get("time", record.acceptedtime)),
+            acceptedtime=instant(record.acceptedtime),
             recordedtime=instant(event["recordedtime"]),
             ended=standing.ended,
             parties={code: party.role for code, party in standing.parties.items()},
-            said=_said(str(event["type"]), data) if isinstance(data, dict) else {},
+            said=_said(str(event.get("type")), data) if isinstance(data, dict) else {},
         )
 
 

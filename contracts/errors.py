@@ -9,6 +9,7 @@ ContractError
 ├── UnknownCodeSystem   there is no such code system: a contract is wrong, not the value
 ├── NoAgreement         nothing allows this agency to send this to that one
 ├── ClockError          no date can be counted by this rule
+├── RelayError          what another bus hands over does not hold
 └── UnusableContract    a file in contracts/ cannot be read
 """
 
@@ -81,6 +82,10 @@ class NoAgreement(ContractError):
 
 class ClockError(ContractError):
     """No date can be counted: no such rule, not in force, or without a number; the message says which."""
+
+
+class RelayError(ContractError):
+    """What another bus hands over does not hold; nothing of it is taken. The message names no personal data."""
 
 
 class UnusableContract(ContractError):

@@ -5,10 +5,10 @@ lifecycle of their own: the registrar says who the parties are, what each may re
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
@@ -17,8 +17,8 @@ from contracts.codec import content_digest, copy_for, signing_form
 from contracts.errors import MalformedJson
 from events.fields import FieldClass
 
-RECIPIENT: Final = "recipient"
-"""The role of an addressee."""
+RECIPIENT, SENDER = "recipient", "sender"
+"""The roles of an addressee, and of who opened the exchange."""
 
 RECEIPT, REJECTION, HELD = "receipt", "rejection", "held"
 OutcomeName = Literal["receipt", "rejection", "held"]
@@ -82,11 +82,28 @@ class Standing(BaseModel):
         own = {"status": part.status, "moves": part.moves, "legs": {agency: self.legs[agency]}, "parts": None}
         return self.model_copy(update=own)
 
+    def told_at(self, agencies: Collection[str]) -> "Standing":
+        """The standing as the bus may know it that hosts these parties: what `told_to` tells each of them, together.
+
+        Of several who learn nothing of each other, the status is that of the first in code order.
+        """
+        if any(self.told_to(agency) is self for agency in agencies):
+            return self
+        parts = {agency: part for agency, part in sorted((self.parts or {}).items()) if agency in agencies}
+        own = {
+            "status": next(iter(parts.values())).status,
+            "moves": tuple(sorted({code for part in parts.values() for code in part.moves})),
+            "legs": {agency: self.legs[agency] for agency in parts},
+            "parts": parts,
+        }
+        return self.model_copy(update=own)
+
 
 class Record(BaseModel):
     """A registered event as it travels on `events.*` and lies in the store.
 
     `audience` names the roles and agencies that see the event in full; None means every party. Others get a stub.
+    In a mirror of an exchange of another bus, `event` is itself a stub where none of this bus's parties may see it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -102,9 +119,30 @@ class Record(BaseModel):
         return str(self.event["kind"])
 
     @property
+    def stubbed(self) -> bool:
+        """Whether only a stub of the event is known here: neither its source nor its type, and no data."""
+        return self.event.get("stub") is True
+
+    @property
     def fact(self) -> str:
-        """The short name of the fact that was stated, such as `sent`."""
-        return str(self.event["type"]).split(".")[3]
+        """The short name of the fact that was stated, such as `sent`; empty for a stub."""
+        return "" if self.stubbed else str(self.event["type"]).split(".")[3]
+
+    @property
+    def source(self) -> str:
+        """Who stated it; empty for a stub."""
+        return str(self.event.get("source", ""))
+
+    @property
+    def opener(self) -> str:
+        """Who opened the exchange, of its first record: also where that is a stub, the sender is known as a party."""
+        senders = (code for code, party in self.standing.parties.items() if party.role == SENDER)
+        return self.source or next(senders, "")
+
+    @property
+    def acceptedtime(self) -> JsonValue:
+        """When a gateway took it; of a stub only the time is told at which it was recorded."""
+        return self.event["recordedtime"] if self.stubbed else self.event["acceptedtime"]
 
     @property
     def exchange(self) -> str:
@@ -137,7 +175,7 @@ class Record(BaseModel):
 
         `standing` is the newest standing of the exchange, where it is not this record's own.
         """
-        if agency == self.event["source"]:
+        if self.stubbed or agency == self.source:
             return self.event
         party = (standing or self.standing).parties[agency]
         if self.audience is not None and not {party.role, agency} & set(self.audience):
@@ -146,6 +184,8 @@ class Record(BaseModel):
 
     def stub(self) -> Document:
         """What a party gets in place of an event that it may not see: proof that there is one, and no more."""
+        if self.stubbed:
+            return self.event
         return {
             "stub": True,
             "kind": self.kind,

@@ -17,6 +17,7 @@ from contracts.kinds import load as load_kinds
 SUBMISSIONS, EVENTS = "submissions", "events"
 REGISTRAR = "*"
 OUTCOMES, DELIVERIES, OUTAGES, DEAD_LETTERS = "outcomes", "deliveries", "outages", "dead-letters"
+FORWARDS, HORIZONS = "forwards", "horizons"
 
 
 class Topic(ContractPart):

@@ -73,10 +73,13 @@ class Server:
         routes: Sequence[web.AbstractRouteDef],
         troubles: Callable[[], Sequence[str]],
         limits: Limits | None = None,
+        *,
+        notes: Callable[[], Sequence[str]] | None = None,
     ) -> None:
-        """`troubles` says why the service is not ready; it is asked at each GET /readyz."""
+        """`troubles` says why the service is not ready; it is asked at each GET /readyz, and so are its `notes`."""
         self._service = service
         self._troubles = troubles
+        self._notes = notes
         self._limits = limits or Limits()
         self._app = web.Application(middlewares=[_observe, answer_problems])
         self._app[_LIMITS] = self._limits
@@ -125,7 +128,8 @@ class Server:
     async def _readyz(self, _: web.Request) -> web.Response:
         troubles = list(self._troubles())
         if not troubles:
-            return json_response({"ready": True, "service": self._service})
+            notes = list(self._notes()) if self._notes else []
+            return json_response({"ready": True, "service": self._service, **({"notes": notes} if notes else {})})
         raise ProblemError(
             "not-ready",
             "; ".join(troubles),

@@ -54,7 +54,7 @@ class Progress:
         await self._ask(nothing)
 
     async def stop(self) -> None:
-        """Close the connections."""
+        """Close the connections, when the question under way is answered."""
         async with self._asking:
             await self._discard()
 
@@ -97,6 +97,12 @@ class Progress:
         return await self._ask(ask)
 
     async def _ask(self, question: Callable[[_Clients], Awaitable[T]]) -> T:
+        """The answer. Who asks may be cancelled, the question not: aiokafka forgets connections that are being made."""
+        asked = asyncio.ensure_future(self._answer(question))
+        asked.add_done_callback(_looked_at)
+        return await asyncio.shield(asked)
+
+    async def _answer(self, question: Callable[[_Clients], Awaitable[T]]) -> T:
         async with self._asking:
             try:
                 async with asyncio.timeout(self._timeout):
@@ -172,6 +178,12 @@ async def _open(settings: KafkaSettings, client_id: str, timeout: float) -> _Cli
         await asyncio.shield(clients.close())
         raise
     return clients
+
+
+def _looked_at(asked: asyncio.Future[Any]) -> None:
+    """What it raised is not lost on anybody, even if nobody waits for it any more."""
+    if not asked.cancelled():
+        asked.exception()
 
 
 def _places(partitions: Iterable[Partition]) -> list[Any]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -9,8 +10,9 @@ from aiohttp import web
 
 from connectors.http.tokens import Door, ReplayGuard
 from connectors.postgres.pool import open_pool
+from contracts.canonical import timestamp
 from contracts.library import load
-from contracts.topics import DELIVERIES, OUTAGES, OUTCOMES
+from contracts.topics import DELIVERIES, HORIZONS, OUTAGES, OUTCOMES
 from services.audit.figure_routes import FigureRoutes
 from services.audit.ledger import Ledger
 from services.audit.reader import Reader
@@ -26,6 +28,8 @@ SCHEMA: Final = schema("audit", "follower")
 
 
 _COUNT_EVERY: Final = 1.0  # seconds
+_BEHIND: Final = timedelta(minutes=1)
+"""Another bus that has said nothing of a later instant is behind."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -35,16 +39,21 @@ class Audit:
 
     def __init__(self, runtime: Runtime) -> None:
         settings = runtime.settings
-        topics = [*runtime.library.current().topics.events(), DELIVERIES, OUTAGES, OUTCOMES]
-        self._follower = Follower(runtime, "audit", Writer(), topics, hop=5)
+        topics = [*runtime.library.current().topics.events(), DELIVERIES, OUTAGES, OUTCOMES, HORIZONS]
+        writer = Writer(runtime.pool, runtime.library, settings.bus)
+        self._follower = Follower(runtime, "audit", writer, topics, hop=5)
         self._consumer = self._follower.consumer()
         door = Door(runtime.library, settings.bus, ReplayGuard(runtime.pool, "audit"), settings.token_lifetime)
         self._ledger = Ledger(runtime.pool)
         self._library = runtime.library
         self._counting = Background("audit: figures", self._count_always)
         self._trouble: str | None = None
+        self._reader = Reader(runtime.pool)
+        self._clock = runtime.clock
+        self._bus = settings.bus
+        self._notes: Sequence[str] = ()
         self._figures = FigureRoutes(self._ledger, door, runtime.library, settings.bus, runtime.clock)
-        self._routes = AuditRoutes(Reader(runtime.pool), door, runtime.library, settings.bus, runtime.clock)
+        self._routes = AuditRoutes(self._reader, door, runtime.library, settings.bus, runtime.clock)
 
     async def start(self) -> None:
         """Begin to write down; returns when the group is joined."""
@@ -64,6 +73,10 @@ class Audit:
         following = None if health.ready else health.reason or health.state
         return [trouble for trouble in (following, self._trouble) if trouble]
 
+    def notes(self) -> Sequence[str]:
+        """Which other buses are behind: what their agencies did since is not known here."""
+        return self._notes
+
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """Exchanges, timelines and figures."""
         return [*self._routes.routes(), *self._figures.routes()]
@@ -75,6 +88,7 @@ class Audit:
             try:
                 while await self._ledger.refresh(contracts.rules, contracts.calendars):
                     pass
+                self._notes = await self._behind(contracts.agencies.peers(self._bus))
                 uncounted, self._trouble = await self._ledger.uncounted(), None
                 if uncounted != told:
                     log.error("not counted", exchanges=uncounted)
@@ -83,6 +97,17 @@ class Audit:
                 self._trouble = f"figures wait: {type(error).__name__}"
                 log.warning("figures wait", reason=repr(error))
             await asyncio.sleep(_COUNT_EVERY)
+
+    async def _behind(self, peers: Sequence[str]) -> list[str]:
+        if not peers:
+            return []
+        now, reached = self._clock(), await self._reader.horizons()
+        late = [peer for peer in peers if peer not in reached or now - reached[peer] > _BEHIND]
+        return [f"{peer} has handed over everything up to {_said(reached.get(peer))} only" for peer in late]
+
+
+def _said(at: datetime | None) -> str:
+    return timestamp(at) if at else "no instant yet"
 
 
 async def rebuild(settings: Settings) -> str:

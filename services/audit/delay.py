@@ -145,7 +145,7 @@ def split(
     down = _merged(outage for outage in outages if outage.bus == bus)
     segments: list[Segment] = []
     for wait in _judged(_waits(counted, times, end)):
-        own = wait.by.event["source"] == wait.mover
+        own = wait.by.source == wait.mover
         reached = wait.begun if own else arrived.get((wait.by.sequence, wait.mover), wait.ended)
         got = min(max(wait.begun, reached), wait.ended)
         if wait.begun < got:
@@ -212,7 +212,7 @@ def _waits(records: Sequence[Record], times: Sequence[datetime], end: datetime) 
             break
         following = began[number + 1][0] if number + 1 < len(began) else None
         # Nobody's move in an exchange that goes on: the time has to be somebody's, so its opener's.
-        mover = _last_of(record.standing.moves, records[place:]) or str(records[0].event["source"])
+        mover = _last_of(record.standing.moves, records[place:]) or records[0].opener
         waits.append(
             _Wait(
                 by=record,
@@ -275,12 +275,12 @@ def _needless(waits: Sequence[_Wait]) -> Mapping[int, str]:
         if wait.by.standing.phase is not Phase.SUPPLEMENT:
             requester, places = "", []
             continue
-        requester = requester or str(wait.by.event["source"])
+        requester = requester or wait.by.source
         if wait.cause is Cause.SUPPLEMENT:
             places.append(place)
         then = wait.then
         goes_on = then is not None and then.standing.phase is not Phase.SUPPLEMENT and then.fact != "withdrawn"
-        if then is not None and goes_on and then.event["source"] == requester:
+        if then is not None and goes_on and then.source == requester:
             found |= dict.fromkeys(places, requester)
     return found
 
@@ -296,7 +296,7 @@ def _forwarded(waits: Sequence[_Wait]) -> AbstractSet[int]:
         if then is None:
             break
         if then.fact == "forwarded":
-            found |= set(holding.get(str(then.event["source"]), ()))
+            found |= set(holding.get(then.source, ()))
         holding = {code: held for code, held in holding.items() if _recipient(then, code)}
     return found
 
@@ -340,6 +340,6 @@ def _times(records: Sequence[Record], hidden: AbstractSet[int]) -> list[datetime
     """When each fact counts from."""
     times: list[datetime] = []
     for record in records:
-        known = instant(record.event["recordedtime" if record.sequence in hidden else "acceptedtime"])
+        known = instant(record.event["recordedtime"] if record.sequence in hidden else record.acceptedtime)
         times.append(max(known, times[-1]) if times else known)
     return times

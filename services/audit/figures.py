@@ -282,11 +282,11 @@ def figures(
         kind=first.kind,
         exchange=first.exchange,
         case=last.standing.case,
-        opener=_source(first),
+        opener=first.opener,
         opened=_accepted(first),
         ended=next((_accepted(record) for record in records if record.standing.ended), None),
         status=last.standing.status,
-        acts=tuple(_act(record, data) for record in records),
+        acts=tuple(_act(record, data) for record in records if not record.stubbed),
         joined=tuple(_joined(records)),
         asks=tuple(_asks(records, arrived)),
         clocks=tuple(_timed(item) for item in clocks(History.of(records, arrived), rules, calendars)),
@@ -310,15 +310,16 @@ _Data = Mapping[int, Mapping[str, JsonValue]]
 
 def _as_corrected(records: Sequence[Record]) -> _Data:
     """What each event says now: with the corrections of it that stand."""
-    found: dict[int, Document] = {record.sequence: _object(record.event["data"]) for record in records}
-    types = {record.sequence: str(record.event["type"]) for record in records}
+    found: dict[int, Document] = {record.sequence: _object(record.event.get("data")) for record in records}
+    types = {record.sequence: str(record.event.get("type")) for record in records}
     withdrawn = [found[record.sequence]["correction"] for record in records if record.fact == "correction_withdrawn"]
     for record in records:
         if record.fact == "corrected" and record.sequence not in withdrawn:
             said = found[record.sequence]
-            wrong = int(str(said["corrects"]))
-            pointer, value = str(said["pointer"]), str(said["correct_value"])
-            found[wrong] = _corrected(types[wrong], found[wrong], pointer, value)
+            wrong, value = int(str(said["corrects"])), said["correct_value"]
+            # In a mirror the value may be withheld.
+            if isinstance(value, str):
+                found[wrong] = _corrected(types[wrong], found[wrong], str(said["pointer"]), value)
     return found
 
 
@@ -360,7 +361,7 @@ def _act(record: Record, data: _Data) -> Act:
     return Act(
         sequence=record.sequence,
         fact=record.fact,
-        agency=_source(record),
+        agency=record.source,
         at=_accepted(record),
         outcome=outcome if isinstance(outcome, str) else None,
     )
@@ -380,7 +381,7 @@ def _asks(records: Sequence[Record], delivered: Delivered) -> list[Ask]:
     found: list[Ask] = []
     pending: dict[str, int] = {}
     for record in records:
-        agency = _source(record)
+        agency = record.source
         # An exchange that its own opening ends asks nobody for anything.
         now = frozenset[str]() if record.standing.ended else _recipients(record)
         if agency in pending:
@@ -432,20 +433,18 @@ def _refusals(records: Sequence[Record], data: _Data) -> Iterator[Refusal]:
         code = _object(data[record.sequence].get("ground")).get("code")
         if isinstance(code, str):
             yield Refusal(
-                sequence=record.sequence, fact=record.fact, ground=code, agency=_source(record), at=_accepted(record)
+                sequence=record.sequence, fact=record.fact, ground=code, agency=record.source, at=_accepted(record)
             )
 
 
 def _hops(records: Sequence[Record]) -> Iterator[Hop]:
     """A recipient came where another one went."""
     before: frozenset[str] = frozenset()
-    had = {_source(records[0])}
+    had = {records[0].opener}
     for record in records:
         now = _recipients(record)
         for taker in sorted(now - before) if before - now else ():
-            yield Hop(
-                sequence=record.sequence, by=_source(record), taker=taker, at=_accepted(record), again=taker in had
-            )
+            yield Hop(sequence=record.sequence, by=record.source, taker=taker, at=_accepted(record), again=taker in had)
         had |= now
         before = now
 
@@ -455,7 +454,7 @@ def _ratings(records: Sequence[Record], data: _Data) -> Iterator[Rating]:
     found: dict[tuple[str, str], Rating] = {}
     for record in records:
         if record.fact == "rated":
-            said, by = data[record.sequence], _source(record)
+            said, by = data[record.sequence], record.source
             marks = {name: int(str(said[name])) for name in ("timeliness", "quality")}
             rating = Rating(by=by, of=str(said["agency"]), at=_accepted(record), **marks)
             found[rating.by, rating.of] = rating
@@ -468,7 +467,7 @@ def _replies(records: Sequence[Record], data: _Data) -> Iterator[Reply]:
         if record.fact == "replied" and isinstance(answers, list):
             given = [_object(answer).get("adoption") for answer in answers]
             yield Reply(
-                agency=_source(record),
+                agency=record.source,
                 at=_accepted(record),
                 adopted=given.count("adopted"),
                 partly=given.count("partly"),
@@ -498,7 +497,7 @@ def _answers(first: Record) -> Iterator[str]:
 
 def _statement(first: Record, data: _Data) -> DayStatement | None:
     """What a tally states; as it was first stated, where it was corrected to a day that nobody could have counted."""
-    if first.kind != _TALLY:
+    if first.kind != _TALLY or first.stubbed:
         return None
     return _day(first, data[first.sequence]) or _day(first, _object(first.event["data"]))
 
@@ -508,8 +507,8 @@ def _day(first: Record, said: Mapping[str, JsonValue]) -> DayStatement | None:
     found = DayStatement.model_validate(
         {
             "sequence": first.sequence,
-            "agency": _source(first),
-            "at": first.event["acceptedtime"],
+            "agency": first.source,
+            "at": first.acceptedtime,
             **{name: said[name] for name in ("day", "counts", "cases_filed", "decided", "over_threshold")},
         }
     )
@@ -520,12 +519,8 @@ def _recipients(record: Record) -> frozenset[str]:
     return frozenset(code for code, party in record.standing.parties.items() if party.role == RECIPIENT)
 
 
-def _source(record: Record) -> str:
-    return str(record.event["source"])
-
-
 def _accepted(record: Record) -> datetime:
-    return instant(record.event["acceptedtime"])
+    return instant(record.acceptedtime)
 
 
 def _recorded(record: Record) -> datetime:

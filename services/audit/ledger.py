@@ -190,7 +190,7 @@ def _said(rows: Sequence[tuple[Any, ...]]) -> list[tuple[_Key, Said]]:
     found: list[tuple[_Key, Said]] = []
     for kind, exchange, type_, source, at, case, record in rows:
         event = parse_object(record)["event"]
-        data = event["data"] if isinstance(event, dict) else None
+        data = event.get("data") if isinstance(event, dict) else None
         found.append(((kind, exchange), Said(type_, source, at, case, data if isinstance(data, dict) else {})))
     return found
 
@@ -264,7 +264,7 @@ def _reason(error: Exception) -> str:
 
 async def _outages(connection: Connection, threads: Collection[Sequence[Record]]) -> list[Outage]:
     """The outages since the oldest of these exchanges was opened."""
-    begun = min((instant(thread[0].event["acceptedtime"]) for thread in threads), default=None)
+    begun = min((instant(thread[0].acceptedtime) for thread in threads), default=None)
     query = "SELECT bus, service, begun, ended FROM audit.outages WHERE ended > %(begun)s ORDER BY 1, 2, 3, 4"
     rows = await _rows(connection, query, {"begun": begun})
     return [Outage(bus=bus, service=service, begun=start, ended=end) for bus, service, start, end in rows]

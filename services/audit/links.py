@@ -51,7 +51,7 @@ class Known:
 
 def stated(record: Record) -> Iterator[Stated]:
     """The links that a fact states: the members `links` and `link` of its data."""
-    data = record.event["data"]
+    data = record.event.get("data")
     if not isinstance(data, dict):
         return
     several = data.get("links")

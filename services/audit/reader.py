@@ -102,6 +102,10 @@ class Reader:
         rows = await self._rows("SELECT bus, service, begun, ended FROM audit.outages ORDER BY 1, 2, 3, 4", {})
         return [Outage(bus=bus, service=service, begun=begun, ended=ended) for bus, service, begun, ended in rows]
 
+    async def horizons(self) -> Mapping[str, datetime]:
+        """Up to which instant each other bus has handed over everything."""
+        return dict(await self._rows("SELECT bus, at FROM audit.horizons", {}))
+
     async def _rows(self, query: LiteralString, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
         async with self._pool.connection() as connection:
             return await (await connection.execute(query, values)).fetchall()

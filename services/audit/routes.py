@@ -36,6 +36,7 @@ from contracts.calendar import SHANGHAI
 from contracts.canonical import Document, canonical, instant, parse
 from contracts.counting import DAY
 from contracts.errors import MalformedJson
+from contracts.horizons import Horizons
 from contracts.library import Library
 from events.fields import AGENCY_PATTERN
 from events.registry import kinds
@@ -159,6 +160,7 @@ class AuditRoutes:
             now=self._clock(),
             rules=contracts.rules,
             calendars=contracts.calendars,
+            horizons=await self._horizons(),
         )
         return {**timeline, "links": told(links, caller)}
 
@@ -177,8 +179,12 @@ class AuditRoutes:
             now=self._clock(),
             rules=contracts.rules,
             calendars=contracts.calendars,
+            horizons=await self._horizons(),
         )
         return {**timeline, "links": told(links, caller)}
+
+    async def _horizons(self) -> Horizons:
+        return Horizons(self._library.current().agencies, self._bus, await self._reader.horizons())
 
     async def _answer(self, given: Mapping[str, str], timeline: Document) -> web.Response:
         """A timeline in the format that was asked for. A large one takes its time, and others do not wait."""

@@ -13,7 +13,7 @@
         "rule", "version", "title_zh", "title_en", "agency": agency, "started_by": sequence, "started_at",
         "due", "original_due", "state", "overdue", "late_s", "stopped_by": sequence, "stopped_at",
         "warned": sequence, "expired": sequence, "annulled": sequence, "extensions": [sequence],
-        "suspensions": [[from, to]], "provisional": [year], "basis", "verified", "trace": [line]}],
+        "suspensions": [[from, to]], "provisional": [year], "basis", "verified", "trace": [line], "undetermined"?}],
      "delay": {
         "from", "to", "span_s", "totals": [{"account": agency, "cause", "cause_zh", "seconds"}],
         "segments": [{"from", "to", "seconds", "account": agency, "cause", "cause_zh", "after": sequence}]},
@@ -36,7 +36,8 @@ reader may see, both by `acceptedtime`; None for the first.
 `clocks` are all that the exchange had (`contracts.clocks`), `running` names those whose duty stands. `state`: running,
 suspended, met, late or void; `overdue`: it runs and is past due; `late_s`: seconds by which the duty was done late, or
 is late by now; the last of `suspensions` has no `to` as long as it lasts. A clock that an event started, stopped or
-changed of which the reader gets a stub is not there at all.
+changed of which the reader gets a stub is not there at all. `undetermined`, instead of overdue: the bus that hosts the
+agency has not said yet that all from before it was due is here; a link is behind.
 
 `delay` says whose the time was (`services.audit.delay`), to the end or, in an open exchange, to now. Of the time after
 an event of which the reader gets a stub it says whose it was, and not what for: cause `withheld`; such an event counts
@@ -59,6 +60,7 @@ from contracts.clocks import Clock, History, clocks
 from contracts.codec import fact_type
 from contracts.deliveries import StageReached
 from contracts.disclosure import withheld
+from contracts.horizons import Horizons
 from contracts.outages import Outage
 from contracts.records import RECIPIENT, Record, Standing
 from contracts.rules import Rules
@@ -86,7 +88,7 @@ class Thread:
         return cls(
             kind=last.kind,
             exchange=last.exchange,
-            opener=str(first.event["source"]),
+            opener=first.opener,
             opened=str(first.event["recordedtime"]),
             changed=str(last.event["recordedtime"]),
             sequence=last.sequence,
@@ -127,10 +129,11 @@ def exchange_timeline(
     now: datetime,
     rules: Rules,
     calendars: Calendars,
+    horizons: Horizons | None = None,
 ) -> Document:
     """The timeline of one exchange for one of its parties. `records` are all of the exchange, in order.
 
-    `outages`: of the bus; `now`: legal time, aware.
+    `outages`: of the bus; `now`: legal time, aware; `horizons`: of other buses, if there are any.
     """
     told = _told_to(reader, records)
     thread = Thread.of(told)
@@ -139,7 +142,8 @@ def exchange_timeline(
     own = _own(reader, records[-1])
     found = _seen_clocks(told, stages, hidden, own=own, rules=rules, calendars=calendars)
     delay = split(told, stages, outages, now, hidden)
-    return {**_head(thread, found, delay, agencies, reader=reader, now=now), "entries": [*entries]}
+    head = _head(thread, found, delay, agencies, reader=reader, at=_Now(now, horizons))
+    return {**head, "entries": [*entries]}
 
 
 def case_timeline(
@@ -152,6 +156,7 @@ def case_timeline(
     now: datetime,
     rules: Rules,
     calendars: Calendars,
+    horizons: Horizons | None = None,
 ) -> Document:
     """The timelines of exchanges of one case, each with its records and stages, merged by `recordedtime`."""
     heads: list[tuple[datetime, str, str, Document]] = []
@@ -166,7 +171,7 @@ def case_timeline(
         found = _seen_clocks(records, stages, hidden, own=own, rules=rules, calendars=calendars)
         delay = split(records, stages, outages, now, hidden)
         segments += delay.segments
-        head = _head(thread, found, delay, agencies, reader=reader, now=now)
+        head = _head(thread, found, delay, agencies, reader=reader, at=_Now(now, horizons))
         heads.append((instant(thread.opened), thread.kind, thread.exchange, head))
         for record, entry in zip(records, told, strict=True):
             entries.append((instant(record.event["recordedtime"]), thread.kind, thread.exchange, entry))
@@ -194,7 +199,7 @@ def _own(reader: str, newest: Record) -> str | None:
 
 
 def _head(
-    thread: Thread, found: Sequence[Clock], delay: Split, agencies: Agencies, *, reader: str, now: datetime
+    thread: Thread, found: Sequence[Clock], delay: Split, agencies: Agencies, *, reader: str, at: "_Now"
 ) -> Document:
     """What a timeline says besides its entries."""
     return {
@@ -204,12 +209,12 @@ def _head(
                 "rule": item.rule.id,
                 "agency": item.agency,
                 "due": timestamp(item.due.instant),
-                "overdue": _overdue(item, now),
+                "overdue": at.overdue(item),
             }
             for item in found
             if item.running
         ],
-        "clocks": [_clock(item, agencies, now) for item in found],
+        "clocks": [_clock(item, agencies, at) for item in found],
         "delay": {
             "from": timestamp(delay.begun),
             "to": timestamp(delay.ended),
@@ -241,7 +246,7 @@ def _seen_clocks(
     every = clocks(History.of(records, delivered(stages)), rules, calendars)
     found = [item for item in every if own in {None, item.agency} or item.rule.duty != RECIPIENT]
     # What suspended a clock, it knows only by its time.
-    times = {instant(record.event["acceptedtime"]) for record in records if record.sequence in hidden}
+    times = {instant(record.acceptedtime) for record in records if record.sequence in hidden}
     return [
         item
         for item in found
@@ -261,7 +266,7 @@ def _suspensions(item: Clock) -> list[tuple[datetime, datetime | None]]:
     return [*item.suspensions, *lasting]
 
 
-def _clock(item: Clock, agencies: Agencies, now: datetime) -> Document:
+def _clock(item: Clock, agencies: Agencies, at: "_Now") -> Document:
     return {
         "rule": item.rule.id,
         "version": item.rule.version,
@@ -273,8 +278,8 @@ def _clock(item: Clock, agencies: Agencies, now: datetime) -> Document:
         "due": timestamp(item.due.instant),
         "original_due": timestamp(item.original),
         "state": item.state.value,
-        "overdue": _overdue(item, now),
-        "late_s": item.overdue(now).total_seconds(),
+        "overdue": at.overdue(item),
+        "late_s": item.overdue(at.now).total_seconds(),
         "stopped_by": item.stopped_by,
         "stopped_at": timestamp(item.stopped_at) if item.stopped_at else None,
         "warned": item.warned,
@@ -286,11 +291,26 @@ def _clock(item: Clock, agencies: Agencies, now: datetime) -> Document:
         "basis": item.due.basis,
         "verified": item.rule.source.verified,
         "trace": [*item.due.trace],
+        **({"undetermined": True} if at.undetermined(item) else {}),
     }
 
 
-def _overdue(item: Clock, now: datetime) -> bool:
-    return item.running and item.overdue(now) > timedelta()
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """Legal time, and how far other buses are by then."""
+
+    now: datetime
+    horizons: Horizons | None
+
+    def overdue(self, item: Clock) -> bool:
+        return self._past_due(item) and not self.undetermined(item)
+
+    def undetermined(self, item: Clock) -> bool:
+        behind = self.horizons is not None and not self.horizons.passed(item.agency, item.due.instant)
+        return behind and self._past_due(item)
+
+    def _past_due(self, item: Clock) -> bool:
+        return item.running and item.overdue(self.now) > timedelta()
 
 
 def _segment(item: Segment, agencies: Agencies) -> Document:
@@ -332,7 +352,7 @@ def _entries(
     for record in records:
         seen = record.seen_by(reader, newest)
         stub = bool(seen.get("stub"))
-        accepted = None if stub else instant(record.event["acceptedtime"])
+        accepted = None if stub else instant(record.acceptedtime)
         entry: Document = {
             "kind": record.kind,
             "exchange": record.exchange,
@@ -355,7 +375,7 @@ def _statement(record: Record, seen: Document, agencies: Agencies) -> Document:
         "type": record.event["type"],
         "title_zh": fact.title_zh,
         "title_en": fact.name().replace("_", " ").capitalize(),
-        "source": _agency(str(record.event["source"]), agencies),
+        "source": _agency(record.source, agencies),
         "time": record.event["time"],
         "acceptedtime": record.event["acceptedtime"],
         "status": record.standing.status,
@@ -375,7 +395,7 @@ def _deliveries(
     stages: Sequence[StageReached], record: Record, reader: str, newest: Standing, agencies: Agencies
 ) -> list[JsonValue]:
     """The author and the overseers learn of everybody's copies, others of their own."""
-    everybody = reader == record.event["source"] or newest.parties[reader].role in _OVERSEERS
+    everybody = reader == record.source or newest.parties[reader].role in _OVERSEERS
     return [
         {
             **_agency(stage.recipient, agencies),

@@ -10,14 +10,17 @@ from typing import Final
 from uuid import UUID
 
 from connectors.kafka.consume import Record as KafkaRecord
-from connectors.postgres.pool import Connection
+from connectors.postgres.pool import Connection, Pool
 from contracts.canonical import canonical, instant, parse_object
 from contracts.deliveries import StageReached
+from contracts.horizons import Horizon
+from contracts.library import Library
 from contracts.outages import Outage
 from contracts.records import REJECTION, Record, Statement
-from contracts.topics import DELIVERIES, OUTAGES, OUTCOMES
+from contracts.topics import DELIVERIES, HORIZONS, OUTAGES, OUTCOMES
 from services.audit.links import stated
 from services.kernel.stages import columns as stage_columns
+from services.kernel.store import exchanges
 
 COUNTING: Final = 0x11A2D1
 """The advisory lock of who counts exchanges. An outage waits for it: it must not fall between reading and storing."""
@@ -26,20 +29,30 @@ COUNTING: Final = 0x11A2D1
 class Writer:
     """The applier of audit's follower (`services.kernel.follower.Applier`)."""
 
+    def __init__(self, pool: Pool, library: Library, bus: str) -> None:
+        self._pool = pool
+        self._library = library
+        self._bus = bus
+
     async def apply(self, connection: Connection, records: Sequence[Record], others: Sequence[KafkaRecord]) -> None:
-        """Write events, the exchanges that they move, stages, rejections and outages. Raises MalformedJson."""
+        """Write events, the exchanges that they move, stages, rejections, outages, horizons. Raises MalformedJson."""
         stages = [StageReached.from_bytes(item.value) for item in others if item.topic == DELIVERIES]
         outages = [Outage.from_bytes(item.value) for item in others if item.topic == OUTAGES]
         rejections = [item.value for item in others if item.topic == OUTCOMES]
+        horizons = [Horizon.from_bytes(item.value) for item in others if item.topic == HORIZONS]
         if outages:
             # Before any table: who counts reads the tables with this lock in hand.
             await connection.execute("SELECT pg_advisory_xact_lock(%s)", (COUNTING,))
         if records:
             await _add_events(connection, records)
+            await self._widen(connection, records)
             await move_exchanges(connection, records)
             await add_links(connection, records)
         if stages:
             await _add_stages(connection, stages)
+        if horizons:
+            reached = ([item.bus for item in horizons], [item.at for item in horizons])
+            await connection.execute(_REACH, reached)
         if rejections:
             await _add_rejections(connection, rejections)
         touched = {(record.kind, record.exchange) for record in records}
@@ -52,16 +65,36 @@ class Writer:
     def committed(self) -> None:
         """Nobody waits for it."""
 
+    async def _widen(self, connection: Connection, records: Sequence[Record]) -> None:
+        """Write earlier records of mirrored exchanges as the store has them: who joined may read more of them."""
+        last = {(item.kind, item.exchange): item.sequence for item in records if item.standing.home != self._bus}
+        if not last:
+            return
+        stored = await exchanges(self._pool, self._library.current().topics, last)
+        known = [item for key, thread in stored.items() for item in thread if item.sequence <= last[key]]
+        if known:
+            await connection.execute(_WIDEN, _event_columns(known))
+            await add_links(connection, known)
+
 
 async def _add_events(connection: Connection, records: Sequence[Record]) -> None:
     async with connection.cursor() as cursor, cursor.copy(_COPY_EVENTS) as copy:
         copy.set_types(["text", "uuid", "int4", *["text"] * 3, *["timestamptz"] * 3, "bytea"])
         for record in records:
-            event = record.event
-            times = (instant(event[name]) for name in ("time", "acceptedtime", "recordedtime"))
-            who = (event["source"], event["type"], record.standing.case)
-            place = (record.kind, UUID(record.exchange), record.sequence)
-            await copy.write_row((*place, *who, *times, record.to_bytes()))
+            await copy.write_row(_event(record))
+
+
+def _event(record: Record) -> tuple[object, ...]:
+    """The columns of an event. Of a stub neither author nor type is known, and no time but that of its recording."""
+    event = record.event
+    times = (instant(event.get("time", record.acceptedtime)), instant(record.acceptedtime))
+    who = (record.source, event.get("type", ""), record.standing.case)
+    place = (record.kind, UUID(record.exchange), record.sequence)
+    return (*place, *who, *times, instant(event["recordedtime"]), record.to_bytes())
+
+
+def _event_columns(records: Sequence[Record]) -> list[list[object]]:
+    return [*map(list, zip(*map(_event, records), strict=True))]
 
 
 async def move_exchanges(connection: Connection, records: Sequence[Record]) -> None:
@@ -89,7 +122,7 @@ def _exchange(first: Record, last: Record) -> tuple[object, ...]:
         last.kind,
         last.exchange,
         standing.case,
-        first.event["source"],
+        first.opener,
         standing.status,
         last.sequence,
         " ".join(standing.parties),
@@ -137,6 +170,16 @@ _COPY_EVENTS: Final = """
     FROM STDIN (FORMAT BINARY)
 """
 
+_WIDEN: Final = """
+    UPDATE audit.events AS e SET (source, type, time, acceptedtime, record)
+        = (n.source, n.type, n.time, n.acceptedtime, n.record)
+    FROM unnest(
+        %s::text[], %s::uuid[], %s::int[], %s::text[], %s::text[], %s::text[],
+        %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::bytea[]
+    ) AS n (kind, exchange, sequence, source, type, case_id, time, acceptedtime, recordedtime, record)
+    WHERE (e.kind, e.exchange, e.sequence) = (n.kind, n.exchange, n.sequence) AND e.record <> n.record
+"""
+
 _MOVE: Final = """
     INSERT INTO audit.exchanges
         (kind, exchange, case_id, opener, status, sequence, parties, moves, standing, opened, changed)
@@ -167,6 +210,12 @@ _ADD_STAGES: Final = """
 _ADD_REJECTIONS: Final = """
     INSERT INTO audit.rejections (digest, source, id, code, document)
     SELECT * FROM unnest(%s::bytea[], %s::text[], %s::text[], %s::text[], %s::bytea[]) ON CONFLICT DO NOTHING
+"""
+
+_REACH: Final = """
+    INSERT INTO audit.horizons AS h (bus, at)
+    SELECT bus, max(at) FROM unnest(%s::text[], %s::timestamptz[]) AS n (bus, at) GROUP BY bus
+    ON CONFLICT (bus) DO UPDATE SET at = greatest(h.at, EXCLUDED.at)
 """
 
 _MARK: Final = """

@@ -8,15 +8,15 @@ from aiohttp import web
 from connectors.kafka.progress import Progress
 from connectors.postgres.pool import open_pool
 from contracts.library import Library
-from contracts.topics import DELIVERIES
+from contracts.topics import DELIVERIES, HORIZONS
 from services.clocks.crier import Crier
 from services.clocks.keeper import Keeper
 from services.clocks.recounting import Recounting
-from services.clocks.watermark import Watermark
 from services.kernel.follower import Follower
 from services.kernel.schema import schema
 from services.kernel.service import Runtime
 from services.kernel.settings import Settings
+from services.kernel.watermark import Watermark
 
 SCHEMA: Final = schema("clocks", "outbox", "follower")
 
@@ -26,11 +26,11 @@ class Clocks:
 
     def __init__(self, runtime: Runtime) -> None:
         self._keeper = Keeper(runtime.pool, runtime.library, runtime.settings)
-        topics = [*runtime.library.current().topics.events(), DELIVERIES]
+        topics = [*runtime.library.current().topics.events(), DELIVERIES, HORIZONS]
         self._follower = Follower(runtime, "clocks", self._keeper, topics, hop=3)
         self._consumer = self._follower.consumer()
         self._progress = Progress(runtime.kafka)
-        watermark = Watermark(self._progress, lambda: runtime.library.current().topics, runtime.clock)
+        watermark = Watermark(self._progress, lambda: runtime.library.current().topics, runtime.clock, "clocks")
         self._crier = Crier(runtime, self._keeper, watermark)
         self._recounting = Recounting(self._keeper)
 

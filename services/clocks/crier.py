@@ -16,7 +16,6 @@ from connectors.http.client import new_event
 from connectors.kafka.producer import Message
 from connectors.postgres.pool import Connection
 from services.clocks.keeper import Keeper
-from services.clocks.watermark import Watermark
 from services.clocks.words import Word
 from services.kernel.background import Background
 from services.kernel.outbox import Outbox
@@ -24,6 +23,7 @@ from services.kernel.service import Runtime
 from services.kernel.store import ExchangeKey
 from services.kernel.submitting import submission
 from services.kernel.time import system
+from services.kernel.watermark import Watermark
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -48,6 +48,7 @@ class Crier:
         self._background = Background("clocks: crier", self._cry_always)
         self._next: datetime | None = None
         self._pause = _SHORTEST_PAUSE
+        self._horizons: object = None
         self.trouble: str | None = None
         keeper.changed = self._wake.set
 
@@ -76,7 +77,11 @@ class Crier:
         """Say what is due; return for how many seconds at most there is nothing to do."""
         async with self._runtime.pool.connection() as connection:
             row = await (await connection.execute(_LOOK)).fetchone()
-        first, left = row or (None, False)
+        first, left, horizons = row or (None, False, None)
+        if horizons != self._horizons:
+            # Another bus has handed over more, which is perhaps not registered yet.
+            self._watermark.forget()
+            self._horizons = horizons
         if left:
             await self._send()
         if first is None or first > self._runtime.clock():
@@ -160,7 +165,10 @@ class Crier:
         return max(_BREATH, (self._next - self._runtime.clock()).total_seconds())
 
 
-_LOOK: Final = "SELECT (SELECT min(next_at) FROM clocks.clocks), EXISTS (SELECT FROM clocks.outbox)"
+_LOOK: Final = """
+    SELECT (SELECT min(next_at) FROM clocks.clocks), EXISTS (SELECT FROM clocks.outbox),
+        (SELECT sum(extract(epoch FROM at)) FROM clocks.horizons)
+"""
 
 _TAKE_THE_FLOOR: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('clocks: speak', 7))"
 

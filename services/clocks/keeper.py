@@ -1,6 +1,5 @@
 """The tables of clocks: each exchange's clocks as they stand after what is registered and delivered."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
@@ -11,13 +10,14 @@ from connectors.kafka.consume import Record as KafkaRecord
 from connectors.postgres.pool import Connection, Pool
 from contracts.clocks import Clock, History
 from contracts.deliveries import StageReached
+from contracts.horizons import Horizon, Horizons
 from contracts.library import Library
 from contracts.records import Record
-from contracts.topics import DELIVERIES
+from contracts.topics import DELIVERIES, HORIZONS
 from services.clocks.words import Law, Sheet, Timing, sheet
 from services.kernel.settings import Settings
 from services.kernel.stages import all_stages
-from services.kernel.store import ExchangeKey, Store
+from services.kernel.store import ExchangeKey, Store, exchanges
 
 _PAGE: Final = 500
 
@@ -30,6 +30,7 @@ class Keeper:
     def __init__(self, pool: Pool, library: Library, settings: Settings) -> None:
         self._pool = pool
         self._library = library
+        self._bus = settings.bus
         self._timing = Timing(settings.clock_grace, settings.clock_tolerance)
         self.changed = _nothing
 
@@ -40,13 +41,15 @@ class Keeper:
         return Law(contracts.rules, contracts.calendars, self._timing)
 
     async def apply(self, connection: Connection, records: Sequence[Record], others: Sequence[KafkaRecord]) -> None:
-        """Note what was delivered, and keep the clocks of the exchanges that moved."""
+        """Note what was delivered and how far other buses are, and keep the clocks of the exchanges that moved."""
         stages = [StageReached.from_bytes(item.value) for item in others if item.topic == DELIVERIES]
         delivered = [stage for stage in stages if stage.stage == "delivered"]
         if delivered:
             await _add_delivered(connection, delivered)
         touched = {(record.kind, record.exchange) for record in records}
         touched |= {(stage.kind, stage.exchange) for stage in delivered}
+        for horizon in (Horizon.from_bytes(item.value) for item in others if item.topic == HORIZONS):
+            touched |= await self._reached(connection, horizon)
         await self.refresh(connection, sorted(touched))
 
     def committed(self) -> None:
@@ -66,11 +69,12 @@ class Keeper:
         await connection.execute(_LOCK, _columns(keys))
         delivered = await _delivered(connection, keys)
         said = await _said(connection, keys)
+        horizons = await self._horizons(connection)
         law = self.law
         found: dict[ExchangeKey, Sheet] = {}
         for key, records in (await self._records(keys)).items():
             try:
-                found[key] = sheet(records, History.of(records, delivered[key]), said[key], law)
+                found[key] = sheet(records, History.of(records, delivered[key]), said[key], law, horizons.passed)
             except Exception as error:  # noqa: BLE001, one exchange never stops the clocks of another
                 log.error("no clocks", kind=key[0], exchange=key[1], reason=repr(error))
         return found
@@ -107,6 +111,18 @@ class Keeper:
         async with self._pool.connection() as connection:
             await connection.execute(_NOW_COUNTED, (law,))
         return True
+
+    async def _reached(self, connection: Connection, horizon: Horizon) -> set[ExchangeKey]:
+        """Note how far a bus is; the exchanges in which its agencies' overdue clocks may be spoken of now."""
+        await connection.execute(_HORIZON, (horizon.bus, horizon.at))
+        directory = self._library.current().agencies.by_code.values()
+        hosted = [agency.code for agency in directory if agency.home == horizon.bus]
+        rows = await (await connection.execute(_OVERDUE, (hosted, horizon.at))).fetchall()
+        return {(kind, exchange) for kind, exchange in rows}
+
+    async def _horizons(self, connection: Connection) -> Horizons:
+        rows = await (await connection.execute("SELECT bus, at FROM clocks.horizons")).fetchall()
+        return Horizons(self._library.current().agencies, self._bus, dict(rows))
 
     async def _refresh_running(self) -> None:
         after: ExchangeKey = ("", "00000000-0000-0000-0000-000000000000")
@@ -147,16 +163,9 @@ class Keeper:
         return len(keys)
 
     async def _records(self, keys: Sequence[ExchangeKey]) -> Mapping[ExchangeKey, Sequence[Record]]:
-        topics = self._library.current().topics
-        by_registrar: dict[str, list[ExchangeKey]] = defaultdict(list)
-        for key in keys:
-            registrar = topics.registrar_of(key[0])
-            if registrar is not None:
-                by_registrar[registrar].append(key)
-        found: dict[ExchangeKey, Sequence[Record]] = {}
-        for registrar, own in by_registrar.items():
-            found |= await Store(registrar, self._pool).exchanges(own)
-        return found
+        """What is registered in those of these exchanges that this bus keeps: it speaks of no other bus's clocks."""
+        found = await exchanges(self._pool, self._library.current().topics, keys)
+        return {key: records for key, records in found.items() if records[0].standing.home == self._bus}
 
 
 def _nothing() -> None:
@@ -215,6 +224,16 @@ _ADD_DELIVERED: Final = """
 _DELIVERED: Final = """
     SELECT kind, exchange::text, sequence, agency, at FROM clocks.delivered
     JOIN unnest(%s::text[], %s::uuid[]) AS wanted (kind, exchange) USING (kind, exchange)
+"""
+
+_HORIZON: Final = """
+    INSERT INTO clocks.horizons AS h (bus, at) VALUES (%s, %s)
+    ON CONFLICT (bus) DO UPDATE SET at = greatest(h.at, EXCLUDED.at)
+"""
+
+_OVERDUE: Final = """
+    SELECT DISTINCT kind, exchange::text FROM clocks.clocks
+    WHERE state = 'running' AND expired IS NULL AND agency = ANY(%s) AND due <= %s
 """
 
 _SAID: Final = """

@@ -6,7 +6,7 @@ from what it is about, so that it is said once however often it is thought.
 """
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypedDict
@@ -74,14 +74,32 @@ class Sheet:
         return replace(self, words=tuple(word for word in self.words if word.id not in said))
 
 
-def sheet(records: Sequence[Record], history: History, said: Collection[str], law: Law) -> Sheet:
-    """The sheet of an exchange. `said`: the ids of the words that were submitted before."""
+def _always(_agency: str, _at: datetime) -> bool:
+    return True
+
+
+def sheet(
+    records: Sequence[Record],
+    history: History,
+    said: Collection[str],
+    law: Law,
+    passed: Callable[[str, datetime], bool] = _always,
+) -> Sheet:
+    """The sheet of an exchange. `said`: the ids of the words that were submitted before.
+
+    `passed`: whether nothing that an agency did before an instant is still on its way. As long as it may be, nothing is
+    said of the expiry of its clock: the matter is undetermined.
+    """
     found = clocks(history, law.rules, law.calendars)
     exchange = f"{records[0].kind}/{records[0].exchange}"
     words = [word for item in found for word in _words(item, exchange, law)]
     words += _granted(history, found, exchange, law.calendars)
-    waiting = [word for word in words if word.id not in said]
+    waiting = [word for word in words if word.id not in said and _determined(word, passed)]
     return Sheet(found, tuple(sorted(waiting, key=lambda word: (word.at, word.about.key))))
+
+
+def _determined(word: Word, passed: Callable[[str, datetime], bool]) -> bool:
+    return not isinstance(word.fact, common.ClockExpired) or passed(word.about.agency, word.at)
 
 
 def _words(item: Clock, exchange: str, law: Law) -> Iterator[Word]:

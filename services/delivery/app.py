@@ -9,11 +9,12 @@ import structlog
 from aiohttp import web
 
 from connectors.http.tokens import Door, ReplayGuard
-from contracts.topics import OUTCOMES
+from contracts.topics import DELIVERIES, FORWARDS, OUTCOMES
 from services.delivery.agreed import Agreed
 from services.delivery.bell import Bell
 from services.delivery.desk import DeskRoutes
 from services.delivery.dispatch import Dispatch
+from services.delivery.horizon import HorizonTeller
 from services.delivery.inboxes import Inboxes
 from services.delivery.partners import Partners
 from services.delivery.post import Post
@@ -46,7 +47,8 @@ class Delivery:
         self._dispatch = Dispatch(runtime, self._inboxes, Queue(runtime.pool), self._stages, Agreed(runtime.pool))
         self._partners = Partners(self._dispatch, partial(AgencyFiles, file_store(settings), runtime.pool))
         self._watch = Watch(self._dispatch)
-        topics = [*runtime.library.current().topics.events(), OUTCOMES]
+        self._horizon = HorizonTeller(self._dispatch)
+        topics = [*runtime.library.current().topics.events(), OUTCOMES, FORWARDS, DELIVERIES]
         self._follower = Follower(runtime, "delivery", Post(self._dispatch), topics, hop=4)
         self._consumer = self._follower.consumer()
         door = Door(runtime.library, settings.bus, ReplayGuard(runtime.pool, "delivery"), settings.token_lifetime)
@@ -60,6 +62,7 @@ class Delivery:
         self._stages.start()
         self._partners.start()
         self._watch.start()
+        self._horizon.start()
         self._purging.start()
         await self._follower.start()
         await self._consumer.start()
@@ -69,6 +72,7 @@ class Delivery:
         await self._consumer.stop()
         await self._follower.stop()
         await self._purging.stop()
+        await self._horizon.stop()
         await self._watch.stop()
         await self._partners.stop()
         await self._stages.stop()
@@ -83,6 +87,10 @@ class Delivery:
         following = None if health.ready else health.reason or health.state
         return [trouble for trouble in (following, self._bell.listener.trouble, self._partners.trouble) if trouble]
 
+    def notes(self) -> Sequence[str]:
+        """Which other buses are not reached; nobody else waits for them."""
+        return self._partners.unreached
+
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """Inboxes, and deliveries for operators."""
         return [*self._inbox_routes.routes(), *self._desk_routes.routes()]
@@ -90,7 +98,7 @@ class Delivery:
     async def _purge_now_and_then(self) -> None:
         while True:
             try:
-                await self._dispatch.queue.acknowledged(self._dispatch.channels())
+                await self._dispatch.queue.acknowledged(self._dispatch.partners())
                 purged = await self._inboxes.purge(self._retention)
                 if purged:
                     log.info("purged", items=purged)

@@ -151,7 +151,7 @@ class Collector:
         if item.stage == "retrieved":
             copy = await self._dispatch.inboxes.copy(connection, code, position)
             if copy is not None:
-                await self._dispatch.stages.add(connection, [Reached("retrieved", code, copy)])
+                await self._dispatch.say(connection, [Reached("retrieved", code, copy)])
             await self._dispatch.agreed.opened(connection, code, position)
 
     async def _spoilt(self, connection: Connection, position: int, reason: str) -> None:
@@ -161,7 +161,7 @@ class Collector:
     async def _say(self, connection: Connection, waiting: Waiting, stage: Stage) -> None:
         if waiting.what is not None:
             reached = Reached(stage, self._agency.code, waiting.what, max(1, waiting.attempt))
-            await self._dispatch.stages.add(connection, [reached])
+            await self._dispatch.say(connection, [reached])
 
     async def _in_trouble(self, error: Exception) -> None:
         self._troubled = True

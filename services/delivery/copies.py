@@ -10,14 +10,14 @@ An item is made once and kept as bytes, so that what was delivered can be shown 
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from contracts.calendar import SHANGHAI
 from contracts.canonical import Document, canonical, instant, parse_object
 from contracts.crosswalk import Crosswalk
 from contracts.records import REJECTION, Record, Standing, Statement
-from services.kernel.parties import due
+from services.kernel.parties import due, everybody
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +31,17 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """An item before it has its place. `what`: the copy, or the digest of something else; that comes only once.
+    """An item before it has its place. `what`: the copy, or a digest of what is none; the same comes only once.
 
-    author: who stated the event, if the recipient may know it.
+    author: who stated the event, if the recipient may know it. thread: the exchange, (kind, id), in whose order
+    something stands that is no copy.
     """
 
     agency: str
     what: Copy | bytes
     body: bytes
     author: str | None = None
+    thread: tuple[str, str] | None = None
 
     def item(self, cursor: str) -> bytes:
         """The bytes of the item; `cursor` is plain ASCII."""
@@ -47,13 +49,19 @@ class Parcel:
 
 
 def copies(
-    run: Sequence[Record], history: Sequence[Record], progress: Mapping[str, int], crosswalk: Crosswalk
+    run: Sequence[Record],
+    history: Sequence[Record],
+    progress: Mapping[str, int],
+    crosswalk: Crosswalk,
+    here: Callable[[str], bool] = everybody,
 ) -> list[Parcel]:
-    """The parcels of one exchange's new records, in order.
+    """The parcels of one exchange's new records, in order. `here`: whether this bus hosts a party; no other gets any.
 
     `run`, `history` and `progress` are those of `due`, which says what is due to whom.
     """
-    return [_parcel(record, agency, standing, crosswalk) for record, agency, standing in due(run, history, progress)]
+    return [
+        _parcel(record, agency, standing, crosswalk) for record, agency, standing in due(run, history, progress, here)
+    ]
 
 
 def rejected(value: bytes) -> Parcel | None:

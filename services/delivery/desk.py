@@ -57,7 +57,7 @@ class DeskRoutes:
             rows = await (await connection.execute(_LIST, values)).fetchall()
             counts: dict[str, int] = dict(await (await connection.execute(_COUNTS)).fetchall())
         noted = await self._dispatch.queue.partners()
-        channels = self._dispatch.channels()
+        channels = self._dispatch.partners()
         codes = sorted({*channels, *noted} if agency is None else {agency} & {*channels, *noted})
         partners = [self._partner(code, noted.get(code, Partner(code)), counts.get(code, 0)) for code in codes]
         return json_response({"partners": partners, "deliveries": [_queued(row) for row in rows]})

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from connectors.postgres.pool import Connection
-from contracts.agencies import INBOX, Channel
+from contracts.agencies import INBOX, Agency, Channel
 from contracts.deliveries import Stage
 from services.delivery.agreed import Agreed, Lacks, Promise
 from services.delivery.copies import Copy, Parcel
 from services.delivery.inboxes import Inboxes, Placed
+from services.delivery.links import sharing
+from services.delivery.peers import stages as peer_stages
 from services.delivery.queue import Queue
 from services.delivery.stages import Reached, Stages
 from services.kernel.service import Runtime
@@ -26,10 +28,16 @@ class Dispatch:
     stages: Stages
     agreed: Agreed
 
-    def channels(self) -> dict[str, Channel]:
-        """The channels of agencies to which copies are brought."""
-        by_code = self.runtime.library.current().agencies.by_code
-        return {code: agency.channel for code, agency in by_code.items() if agency.channel.pushes}
+    def partners(self) -> dict[str, Agency]:
+        """The agencies hosted here, and the other buses, to which items are brought."""
+        agencies, bus = self.runtime.library.current().agencies, self.runtime.settings.bus
+        hosted = {code: item for code, item in agencies.by_code.items() if item.home == bus and item.channel.pushes}
+        linked = {code: agencies.by_code[code] for code in agencies.peers(bus)}
+        return {code: item for code, item in {**hosted, **linked}.items() if code != bus}
+
+    def here(self, agency: str) -> bool:
+        """Whether this bus hosts an agency; what nobody knows is nowhere else."""
+        return self.runtime.library.current().agencies.elsewhere(agency, self.runtime.settings.bus) is None
 
     def channel(self, agency: str) -> Channel:
         """The channel of an agency."""
@@ -45,9 +53,18 @@ class Dispatch:
         brought = [item for item in placed if channels[item.parcel.agency].pushes]
         here = [item for item in placed if channels[item.parcel.agency].via == INBOX]
         await self.queue.put(connection, brought, self.runtime.clock())
-        await self.stages.add(connection, [*_reached("queued", brought), *_reached("delivered", here)])
+        await self.say(connection, [*_reached("queued", brought), *_reached("delivered", here)])
         await self._promise(connection, "undelivered", brought, channels)
         await self._promise(connection, "unretrieved", here, channels)
+
+    async def say(self, connection: Connection, reached: Sequence[Reached]) -> None:
+        """Say what stages copies have reached; the other buses that share their exchanges hear it too."""
+        stages = await self.stages.add(connection, reached)
+        agencies, bus = self.runtime.library.current().agencies, self.runtime.settings.bus
+        peers = agencies.peers(bus)
+        if stages and peers:
+            shares = await sharing(connection, {(stage.kind, stage.exchange) for stage in stages}, peers)
+            await self.send(connection, peer_stages(stages, shares, agencies, bus))
 
     async def _promise(
         self, connection: Connection, lacks: Lacks, placed: Sequence[Placed], channels: Mapping[str, Channel]
@@ -63,7 +80,7 @@ class Dispatch:
     async def fetched(self, connection: Connection, agency: str, until: int) -> None:
         """An agency has fetched everything up to a position itself: none of it needs to be brought any more."""
         left = await self.queue.fetched(connection, agency, until, self.runtime.clock())
-        await self.stages.add(connection, [Reached("delivered", agency, item) for item in left])
+        await self.say(connection, [Reached("delivered", agency, item) for item in left])
         await self.agreed.retrieved(connection, agency, until)
 
     def committed(self) -> None:

@@ -20,9 +20,10 @@ from contracts.agencies import Agency
 from contracts.canonical import parse_object
 from services.delivery.agreed import Promise
 from services.delivery.dispatch import Dispatch
-from services.delivery.queue import Partner, Result, Waiting
+from services.delivery.queue import Partner, Result, State, Waiting
 from services.delivery.schedule import Pace, pause
 from services.delivery.stages import Reached
+from services.kernel.background import Background
 from services.kernel.time import system
 
 log = structlog.stdlib.get_logger(__name__)
@@ -30,6 +31,7 @@ log = structlog.stdlib.get_logger(__name__)
 _LONGEST_SLEEP: Final = 1.0  # seconds: what another process put in is announced; this is for what was missed
 _DRIVEN_LOOK: Final = 0.02  # seconds: a driven clock moves without a sign
 _SETBACK: Final = 1.0  # seconds, after the database failed
+_GRACE: Final = 3.0  # seconds
 _LONGEST_REASON: Final = 300
 
 Attempted = tuple[Waiting, Handed | ConnectorError]
@@ -48,20 +50,25 @@ class Drain:
         self._pace = Pace(self._terms.per_second)
         self._in_hand: dict[asyncio.Task[Attempted], Waiting] = {}
         self._next: datetime | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background(f"delivery: {agency.code}", self._drain_always)
         self.wake = asyncio.Event()
 
     def start(self) -> None:
         """Begin."""
-        self._task = asyncio.create_task(self._drain_always(), name=f"delivery: {self.agency.code}")
+        self._background.start()
 
     async def stop(self) -> None:
-        """End. What is in hand is let go: it is brought again by whoever comes next."""
-        tasks: set[asyncio.Task[Any]] = {*self._in_hand, *([self._task] if self._task else [])}
-        for task in tasks:
+        """End. What is in hand may finish for a moment; else it is brought again by whoever comes next."""
+        await self._background.stop()
+        if self._in_hand:
+            await asyncio.wait(self._in_hand, timeout=_GRACE)
+            with suppress(Exception):
+                await self._settle_done()
+        left: list[asyncio.Task[Any]] = [*self._in_hand]
+        for task in left:
             task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        if left:
+            await asyncio.wait(left)
 
     async def _drain_always(self) -> None:
         while True:
@@ -128,16 +135,15 @@ class Drain:
     async def _note(self, connection: Connection, results: Sequence[Result], now: datetime) -> None:
         """Say what stages the copies have reached; their agreed times end or begin."""
         stages = [stage for item in results for stage in _stages(item)]
-        await self._dispatch.stages.add(connection, stages)
+        await self._dispatch.say(connection, stages)
         delivered = [item.waiting for item in results if item.state is None]
         await arrived(self._dispatch, connection, self.agency, delivered, now)
 
     def _result(self, waiting: Waiting, outcome: Handed | ConnectorError, now: datetime) -> Result:
         attempt = waiting.attempt + 1
         if isinstance(outcome, Handed):
-            return Result(
-                waiting, None if outcome.stage == "delivered" else "relayed", attempt, now, number=outcome.reference
-            )
+            state: State | None = None if outcome.stage == "delivered" else "relayed"
+            return Result(waiting, state, attempt, now, number=outcome.reference, proof=outcome.proof)
         reason = str(outcome)[:_LONGEST_REASON]
         if now - waiting.queued_at >= self._terms.give_up_after:
             return Result(waiting, "parked", attempt, now, f"given up after {attempt} attempts; the last: {reason}")

@@ -177,7 +177,7 @@ class Inboxes:
 
 
 async def _lock(connection: Connection, agencies: Sequence[str]) -> dict[str, tuple[UUID, int]]:
-    """Lock inboxes, in the order of codes; return each one's id and last position."""
+    """Lock inboxes, in the order of codes, those of buses last; return each one's id and last position."""
     await connection.execute(_OPEN, (agencies,))
     rows = await (await connection.execute(_LOCK, (agencies,))).fetchall()
     return {agency: (id_, last) for agency, id_, last in rows}
@@ -217,7 +217,8 @@ def _named(what: Copy | bytes) -> tuple[object, ...]:
 _OPEN: Final = "INSERT INTO delivery.inboxes (agency) SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING"
 
 _LOCK: Final = """
-    SELECT agency, id, last_position FROM delivery.inboxes WHERE agency = ANY(%s) ORDER BY agency FOR UPDATE
+    SELECT agency, id, last_position FROM delivery.inboxes WHERE agency = ANY(%s)
+    ORDER BY agency LIKE '%%-bus', agency FOR UPDATE
 """
 
 _KNOWN: Final = """

@@ -56,6 +56,7 @@ class Partners:
         self._files = files
         self._served: dict[str, Served] = {}
         self._troubles: dict[str, str] = {}
+        self._away: frozenset[str] = frozenset()
         self._locks: psycopg.AsyncConnection | None = None
         self._listener = Listener(dispatch.runtime.settings.postgres, CHANNEL, self._look)
 
@@ -75,11 +76,15 @@ class Partners:
         """Why nobody is woken. A partner that cannot be served is no trouble of ours: the list of deliveries tells."""
         return self._listener.trouble
 
+    @property
+    def unreached(self) -> list[str]:
+        """Which other buses are not reached now, in words."""
+        return [f"{code} is not reached" for code in sorted(self._away)]
+
     async def _look(self) -> None:
         """Serve whom the contracts name; wake who has something to do."""
         runtime = self._dispatch.runtime
-        agencies = runtime.library.current().agencies.by_code
-        wanted = {code: item for code, item in agencies.items() if item.channel.pushes and code != runtime.settings.bus}
+        wanted = self._dispatch.partners()
         await self._let_go([code for code, item in self._served.items() if wanted.get(code) != item.agency])
         try:
             await self._take_up(wanted)
@@ -87,6 +92,9 @@ class Partners:
             await self._let_go([*self._served])
             self._locks = None
             raise
+        noted = await self._dispatch.queue.partners()
+        linked = runtime.library.current().agencies.peers(runtime.settings.bus)
+        self._away = frozenset(code for code in linked if code in noted and noted[code].breaker.failures)
         due, now = await self._dispatch.queue.next_due(), runtime.clock()
         for code, at in due.items():
             if code in self._served and at <= now:
@@ -99,7 +107,7 @@ class Partners:
         async with self._dispatch.runtime.pool.connection() as connection:
             left = await self._dispatch.queue.leave(connection, code)
             reached = [Reached("delivered", code, item) for item in left]
-            await self._dispatch.stages.add(connection, reached)
+            await self._dispatch.say(connection, reached)
         self._dispatch.committed()
 
     async def _take_up(self, wanted: Mapping[str, Agency]) -> None:

@@ -13,7 +13,7 @@ from uuid import UUID
 from psycopg.rows import TupleRow
 
 from connectors.postgres.pool import Connection, Pool
-from services.delivery.copies import Copy
+from services.delivery.copies import Copy, Parcel
 from services.delivery.inboxes import Placed
 from services.delivery.schedule import Breaker
 
@@ -52,6 +52,7 @@ class Result:
     next_at: datetime
     reason: str | None = None
     number: str | None = None
+    proof: bytes | None = None
 
 
 _WELL: Final = Breaker()
@@ -84,7 +85,7 @@ class Queue:
         """Put items that were just placed in inboxes into the queue, in the same transaction."""
         if not placed:
             return
-        named = [_columns_of(item.parcel.what) for item in placed]
+        named = [_columns_of(item.parcel) for item in placed]
         columns = (
             [item.parcel.agency for item in placed],
             [item.position for item in placed],
@@ -135,7 +136,18 @@ class Queue:
             await connection.execute(_PROMOTE, {"agency": agency, "threads": done, "now": now})
         numbers = {item.waiting.what: item.number for item in counted if item.number and item.waiting.what}
         await self.number(connection, agency, {(what.kind, what.exchange): number for what, number in numbers.items()})
+        await self._witness(connection, agency, {item.waiting.position: item.proof for item in counted if item.proof})
         return counted
+
+    async def passed(self, agency: str, position: int) -> bool:
+        """Whether a recipient has everything up to a position."""
+        async with self._pool.connection() as connection:
+            row = await (await connection.execute(_PASSED, (agency, position))).fetchone()
+        return row == (True,)
+
+    async def _witness(self, connection: Connection, agency: str, proofs: Mapping[int, bytes]) -> None:
+        if proofs:
+            await connection.execute(_WITNESS, (agency, list(proofs), list(proofs.values())))
 
     async def number(self, connection: Connection, agency: str, numbers: Mapping[tuple[str, str], str]) -> None:
         """Remember the numbers that a partner gave to exchanges (kind, exchange)."""
@@ -220,10 +232,11 @@ async def lock_inbox(connection: Connection, agency: str) -> None:
     await connection.execute(_LOCK, (agency,))
 
 
-def _columns_of(what: Copy | bytes) -> tuple[object, ...]:
+def _columns_of(parcel: Parcel) -> tuple[object, ...]:
     """thread, kind, exchange, sequence."""
+    what = parcel.what
     if isinstance(what, bytes):
-        return NO_EXCHANGE, None, None, None
+        return "/".join(parcel.thread) if parcel.thread else NO_EXCHANGE, None, None, None
     return f"{what.kind}/{what.exchange}", what.kind, UUID(what.exchange), what.sequence
 
 
@@ -309,6 +322,13 @@ _NUMBER: Final = """
     INSERT INTO delivery.partner_numbers (agency, kind, exchange, number)
     SELECT %s, * FROM unnest(%s::text[], %s::uuid[], %s::text[])
     ON CONFLICT (agency, kind, exchange) DO UPDATE SET number = EXCLUDED.number
+"""
+
+_PASSED: Final = "SELECT NOT EXISTS (SELECT FROM delivery.queue WHERE agency = %s AND position <= %s)"
+
+_WITNESS: Final = """
+    INSERT INTO delivery.witnesses (agency, position, proof) SELECT %s, * FROM unnest(%s::bigint[], %s::bytea[])
+    ON CONFLICT DO NOTHING
 """
 
 _CONFIRM: Final = f"""

@@ -66,7 +66,7 @@ class InboxRoutes:
             async with self._pool.connection() as connection:
                 step = await self._inboxes.ack(connection, caller.agency, position)
                 retrieved = [Reached("retrieved", caller.agency, copy) for copy in step.copies]
-                await self._dispatch.stages.add(connection, retrieved)
+                await self._dispatch.say(connection, retrieved)
                 await self._dispatch.fetched(connection, caller.agency, step.position)
             acked = step.position
         self._dispatch.committed()

@@ -62,14 +62,15 @@ class Stages:
         except Exception as error:  # noqa: BLE001, they are in the outbox
             log.warning("stages left in the outbox", reason=repr(error))
 
-    async def add(self, connection: Connection, reached: Sequence[Reached]) -> None:
+    async def add(self, connection: Connection, reached: Sequence[Reached]) -> list[StageReached]:
         """Say, in the caller's transaction, what is reached now."""
         if not reached:
-            return
+            return []
         time = self._clock()
         stages = [self._said(item, time) for item in reached]
         await add_stages(connection, stages)
         await self._outbox.add(connection, [(OWNER, _message(item)) for item in stages])
+        return stages
 
     def publish_soon(self) -> None:
         """There is something to publish."""

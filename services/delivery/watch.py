@@ -52,8 +52,10 @@ class Watch:
         now = self._runtime.clock()
         async with self._runtime.pool.connection() as connection:
             broken = await self._dispatch.agreed.run_out(connection, now)
-            await self._dispatch.send(connection, [self._parcel(item, now) for item in broken])
-            await self._dispatch.stages.add(connection, [_reached(item) for item in broken])
+            # An author elsewhere sees the stage; our word goes into inboxes of our own.
+            here = [item for item in broken if self._dispatch.here(item.promise.author)]
+            await self._dispatch.send(connection, [self._parcel(item, now) for item in here])
+            await self._dispatch.say(connection, [_reached(item) for item in broken])
         if broken:
             self._dispatch.committed()
         for item in broken:

@@ -15,6 +15,7 @@ from services.gateway.acceptance import Acceptance
 from services.gateway.beat import Beat
 from services.gateway.engines import KafkaWatch
 from services.gateway.outcomes import OutcomeHandler, Store, Waiting
+from services.gateway.peers import PeerRoutes
 from services.gateway.pressure import Pressure, Quota, backlog
 from services.gateway.proxy import Proxy
 from services.gateway.published import ContractRoutes
@@ -55,6 +56,7 @@ class Gateway:
         )
         door = Door(runtime.library, settings.bus, ReplayGuard(runtime.pool, "gateway"), settings.token_lifetime)
         self._submissions = SubmissionRoutes(settings, self._acceptance, store, door)
+        self._peers = PeerRoutes(runtime, door)
         self._contracts = ContractRoutes(runtime.library)
 
     async def start(self) -> None:
@@ -86,9 +88,9 @@ class Gateway:
         return [trouble for trouble in found if trouble]
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
-        """Submissions and contracts of its own; inboxes, timelines and files from the services behind it."""
+        """Submissions, other buses and contracts of its own; inboxes, timelines and files from behind it."""
         passed_on = [route for proxy in self._proxies for route in proxy.routes()]
-        return [*self._submissions.routes(), *self._contracts.routes(), *passed_on]
+        return [*self._submissions.routes(), *self._peers.routes(), *self._contracts.routes(), *passed_on]
 
 
 def build(runtime: Runtime) -> Gateway:

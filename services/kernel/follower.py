@@ -137,12 +137,12 @@ class Follower:
             log.info(
                 "followed",
                 service=self.service,
-                event_id=event["id"],
+                event_id=event.get("id"),
                 exchange=record.exchange,
                 sequence=record.sequence,
                 case=record.standing.case,
-                agency=event["source"],
-                type=event["type"],
+                agency=event.get("source"),
+                type=event.get("type"),
                 hop=self._hop,
             )
 

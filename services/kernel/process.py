@@ -18,7 +18,7 @@ from connectors.kafka.settings import KafkaSettings
 from connectors.postgres.pool import open_pool
 from contracts.library import Library
 from services.kernel.keys import load_key
-from services.kernel.service import Runtime, Service
+from services.kernel.service import Noting, Runtime, Service
 from services.kernel.settings import Settings
 from services.kernel.time import Clock, driven, system
 
@@ -85,7 +85,8 @@ async def _served(stack: AsyncExitStack, names: Sequence[str], runtime: Runtime)
     found: list[Service] = []
     for name in names:
         service: Service = importlib.import_module(f"services.{name}.app").build(runtime)
-        server = Server(name, service.routes(), service.troubles)
+        notes = service.notes if isinstance(service, Noting) else None
+        server = Server(name, service.routes(), service.troubles, notes=notes)
         await server.start(runtime.settings.listen, runtime.settings.port(name))
         stack.push_async_callback(server.stop)
         found.append(service)

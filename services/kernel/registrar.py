@@ -7,6 +7,7 @@ Pure decisions are made by `Decider`, which holds what a batch knows; everything
 
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,14 +23,15 @@ from connectors.postgres.pool import transient
 from contracts.canonical import Document, canonical, parse_object, timestamp
 from contracts.clocks import Entry
 from contracts.codec import Event, content_digest, decode, decode_registered, require_author
-from contracts.errors import ContractError, InvalidEvent, SignatureError
+from contracts.errors import ContractError, InvalidEvent, RelayError, SignatureError
 from contracts.library import Contracts
 from contracts.records import HELD, RECEIPT, REJECTION, Record, Statement, held, receipt, rejection
 from contracts.signatures import SigningKey, seal, verify_seal
-from contracts.topics import EVENTS, OUTCOMES, SUBMISSIONS
+from contracts.topics import EVENTS, FORWARDS, OUTCOMES, SUBMISSIONS
 from services.kernel.exchange import Context, Lifecycle, Rejection, State
 from services.kernel.kinds import lifecycles
 from services.kernel.lifecycle import decide, fold, standing
+from services.kernel.mirror import Mirror, Mirrored, is_mirrored, read_mirrored, recorded
 from services.kernel.outbox import Outbox
 from services.kernel.service import Runtime
 from services.kernel.store import ExchangeKey, Fenced, Outcome, Row, Store, SubmissionKey
@@ -49,14 +51,23 @@ class Unreadable(ContractError):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """An event on its way in: the document as the agency sent it, and when the gateway took it."""
+    """An event on its way in: the document as the agency sent it, and the slip by which a gateway took it.
+
+    `relayed`: the gateway was that of the bus which hosts the source; this bus decides.
+    """
 
     document: Document
+    slip: Document
     acceptedtime: datetime
-    accepted: str
     digest: str
     owner: str
+    relayed: bool = False
     operator: bytes | None = None
+
+    @property
+    def accepted(self) -> str:
+        """When the gateway took it, as it wrote it."""
+        return str(self.slip["acceptedtime"])
 
     @property
     def key(self) -> SubmissionKey:
@@ -84,34 +95,41 @@ class Thread:
 
 @dataclass(slots=True)
 class Decisions:
-    """What a batch decided: the rows to store and the messages to send, in order."""
+    """What a batch decided: the rows to store and the messages to send, in order.
+
+    `widened`: mirrored records that are there already and tell more now.
+    """
 
     rows: list[Row] = field(default_factory=list)
+    widened: list[Record] = field(default_factory=list)
     outcomes: dict[SubmissionKey, Outcome] = field(default_factory=dict)
     messages: list[tuple[str, Message]] = field(default_factory=list)
 
 
 def read_submission(record: KafkaRecord, contracts: Contracts, bus: str) -> Submission:
-    """The submission in a Kafka record. Raises Unreadable unless this bus sealed its acceptance slip."""
+    """The submission in a Kafka record. Raises Unreadable unless this bus, or the source's, sealed its slip."""
     try:
         value = parse_object(record.value)
         document, slip = value["event"], value["slip"]
         if not isinstance(document, dict) or not isinstance(slip, dict):
             raise TypeError("a submission holds an event and a slip")
-        accepted = str(slip["acceptedtime"])
-        acceptedtime = datetime.fromisoformat(accepted)
+        acceptedtime = datetime.fromisoformat(str(slip["acceptedtime"]))
         signer = verify_seal(slip, contracts.agencies, acceptedtime)
     except (KeyError, TypeError, ValueError, ContractError) as error:
         raise Unreadable(f"not a submission that a gateway of this bus accepted: {error}") from error
     digest = content_digest(document)
-    if signer != bus or slip.get("digest") != digest:
+    hosting = contracts.agencies.elsewhere(str(document.get("source")), bus)
+    if signer not in {bus, hosting} or slip.get("digest") != digest:
         raise Unreadable(f"the acceptance slip is {signer}'s or about another content")
     where = f"{record.topic}/{record.partition}"
-    return Submission(document, acceptedtime, accepted, digest, where, record.headers.get(OPERATOR))
+    return Submission(document, slip, acceptedtime, digest, where, signer != bus, record.headers.get(OPERATOR))
 
 
 class Decider:
-    """Decides the submissions of one batch in order; no I/O. `known` and `threads` grow as it decides."""
+    """Decides the submissions of one batch in order; no I/O. `known`, `threads` and `mirrors` grow as it decides.
+
+    What belongs to an exchange of another bus is not decided: a record of it is mirrored, a submission handed on.
+    """
 
     def __init__(
         self,
@@ -124,6 +142,7 @@ class Decider:
         events_topic: str,
         known: dict[SubmissionKey, Outcome],
         threads: dict[ExchangeKey, Thread],
+        mirrors: dict[ExchangeKey, Mirror],
     ) -> None:
         self._kinds = kinds
         self._contracts = contracts
@@ -132,6 +151,7 @@ class Decider:
         self._tolerance = tolerance
         self._events_topic = events_topic
         self._known = known
+        self._mirrors = mirrors
         self.threads = threads
         self.decisions = Decisions()
 
@@ -147,6 +167,22 @@ class Decider:
         event = self._authentic(submission)
         if isinstance(event, Event):
             self._register_or_reject(submission, event)
+
+    def mirror(self, item: Mirrored) -> None:
+        """Write down what another bus has registered. Raises RelayError for a hole or a fork."""
+        if item.exchange in self.threads:
+            raise RelayError(f"{item.record.standing.home} registers in {item.record.exchange}, which is our own")
+        known = self._mirrors.setdefault(item.exchange, Mirror())
+        last = len(known.records)
+        record = known.take(item.record)
+        if record is None:
+            return
+        if record.sequence <= last:
+            self.decisions.widened.append(record)
+            return
+        self.decisions.rows.append(Row(None, record, recorded(record)))
+        self._publish(item.owner, record)
+        log.info("mirrored", exchange=record.exchange, case=record.standing.case, sequence=record.sequence, hop=2)
 
     def _reopened(self, known: Outcome, submission: Submission) -> bool:
         return known.outcome == HELD and known.digest == submission.digest and submission.operator is not None
@@ -187,8 +223,16 @@ class Decider:
         if lifecycle is None:
             self._reject(submission, Rejection("kind-elsewhere", f"{event.envelope.kind} is not decided here"))
             return
+        home = self._home(submission, event, lifecycle)
+        if home != self._key.agency:
+            self._hand_on(submission, home)
+            return
         kind, exchange = submission.exchange
         thread = self.threads.get(submission.exchange) or Thread(_new(lifecycle, exchange))
+        if submission.relayed and not thread.entries and type(event.fact) in lifecycle.opening:
+            detail = f"an exchange is opened on the bus that hosts its opener; {home} hosts no {event.envelope.source}"
+            self._reject(submission, Rejection("home-mismatch", detail))
+            return
         context = Context(self._contracts, self._key.agency, submission.acceptedtime, thread.entries)
         decision = decide(lifecycle, thread.state, event, context)
         if isinstance(decision, Rejection):
@@ -211,10 +255,37 @@ class Decider:
         self.threads[kind, exchange] = Thread(decision.state, (*thread.entries, Entry.of(record)))
         self._register(submission, record, recordedtime)
 
+    def _home(self, submission: Submission, event: Event, lifecycle: Lifecycle[State]) -> str:
+        """The bus that decides: of an exchange that is not known here the one that the event names, unless it opens."""
+        bus, named = self._key.agency, event.envelope.home
+        if submission.exchange in self.threads:
+            return bus
+        mirror = self._mirrors.get(submission.exchange)
+        if mirror is not None and mirror.home is not None:
+            return mirror.home
+        elsewhere = named is not None and self._contracts.agencies.is_bus(named)
+        return named if named and elsewhere and type(event.fact) not in lifecycle.opening else bus
+
+    def _hand_on(self, submission: Submission, home: str) -> None:
+        """Send a submission to the bus that decides it: only of our own agencies, so that none goes round."""
+        source = submission.key[0]
+        hosting = self._contracts.agencies.elsewhere(source, self._key.agency)
+        if hosting is not None:
+            detail = f"the exchange's home is {home}; what {source} states reaches it by its own bus, {hosting}"
+            self._reject(submission, Rejection("home-mismatch", detail), stored=False)
+            return
+        value = canonical({"event": submission.document, "slip": submission.slip, "home": home})
+        message = Message(topic=FORWARDS, key=submission.exchange[1].encode(), value=value)
+        self.decisions.messages.append((submission.owner, message))
+        log.info("forwarded", **_names(submission), home=home)
+
+    def _publish(self, owner: str, record: Record) -> None:
+        message = Message(topic=self._events_topic, key=record.exchange.encode(), value=record.to_bytes())
+        self.decisions.messages.append((owner, message))
+
     def _register(self, submission: Submission, record: Record, recordedtime: datetime) -> None:
         self.decisions.rows.append(Row(submission.key, record, recordedtime))
-        message = Message(topic=self._events_topic, key=record.exchange.encode(), value=record.to_bytes())
-        self.decisions.messages.append((submission.owner, message))
+        self._publish(submission.owner, record)
         self._store(submission, RECEIPT, canonical(record.receipt))
         log.info("registered", **_names(submission), sequence=record.sequence, status=record.standing.status)
 
@@ -289,28 +360,38 @@ class Registrar:
     async def handle(self, batch: Sequence[KafkaRecord]) -> None:
         """Decide a batch and register it, all or nothing. Raises what the policy of `consume` sorts."""
         contracts = self._runtime.library.current()
-        submissions = list(self._readable(batch, contracts))
+        items = list(self._readable(batch, contracts))
         async with self._forgetting():
-            await self._own({submission.owner for submission in submissions})
-            decider = await self._decider(contracts, submissions)
-            for submission in submissions:
-                decider.settle(submission)
-            await self._commit(decider.decisions)
+            await self._own({item.owner for item in items})
+            decider = await self._decider(contracts, items)
+            for item in items:
+                if isinstance(item, Mirrored):
+                    decider.mirror(item)
+                else:
+                    decider.settle(item)
+            await self._commit(decider.decisions, {item.owner for item in items})
         self._remember(decider.threads)
 
-    def _readable(self, batch: Sequence[KafkaRecord], contracts: Contracts) -> Iterator[Submission]:
-        """The submissions of a batch. Raises Unreadable, but for what an operator has dropped."""
+    def _readable(self, batch: Sequence[KafkaRecord], contracts: Contracts) -> Iterator[Submission | Mirrored]:
+        """What a batch brings. Raises Unreadable or RelayError, but for what an operator has dropped."""
         for record in batch:
+            dropped = record.headers.get(OPERATOR) == DROP
             try:
-                yield read_submission(record, contracts, self._runtime.settings.bus)
+                if not is_mirrored(record):
+                    yield read_submission(record, contracts, self._runtime.settings.bus)
+                elif not dropped:
+                    yield read_mirrored(record, contracts, self._runtime.settings.bus)
             except Unreadable as error:
-                if record.headers.get(OPERATOR) != DROP:
+                if not dropped:
                     raise
                 log.warning("dropped", record=str(record), reason=str(error))
 
     async def hold(self, record: KafkaRecord, reason: Reason) -> None:
-        """Make the poison visible to its submitter; what no gateway wrote has no submitter."""
+        """Make the poison visible to its submitter; what no gateway wrote, or another bus registered, has none."""
         contracts = self._runtime.library.current()
+        if is_mirrored(record):
+            log.error("not mirrored", record=str(record), reason=str(reason))
+            return
         try:
             submission = read_submission(record, contracts, self._runtime.settings.bus)
         except Unreadable as error:
@@ -319,9 +400,9 @@ class Registrar:
         async with self._forgetting():
             await self._own({submission.owner})
             known = await self._store.outcomes([submission.key])
-            decider = self._new_decider(contracts, known, {})
+            decider = self._new_decider(contracts, known, {}, {})
             decider.hold(submission, f"waits for an operator ({reason.error})")
-            await self._commit(decider.decisions)
+            await self._commit(decider.decisions, {submission.owner})
         log.error("held", **_names(submission), reason=str(reason))
 
     @asynccontextmanager
@@ -344,17 +425,25 @@ class Registrar:
             self._epochs[owner] = epoch
             log.info("partition taken", partition=owner, epoch=epoch, published=left)
 
-    async def _decider(self, contracts: Contracts, submissions: Sequence[Submission]) -> Decider:
-        known = await self._store.outcomes({submission.key for submission in submissions})
-        wanted = {submission.exchange for submission in submissions if _readable(submission.exchange)}
+    async def _decider(self, contracts: Contracts, items: Sequence[Submission | Mirrored]) -> Decider:
+        known = await self._store.outcomes({item.key for item in items if isinstance(item, Submission)})
+        wanted = {item.exchange for item in items if _readable(item.exchange)}
         threads = {key: self._cache[key] for key in wanted if key in self._cache}
+        mirrors: dict[ExchangeKey, Mirror] = {}
         missing = wanted - threads.keys()
-        if missing:
-            threads |= {key: self._replay(records) for key, records in (await self._store.exchanges(missing)).items()}
-        return self._new_decider(contracts, known, threads)
+        for key, records in (await self._store.exchanges(missing)).items() if missing else ():
+            if records[0].standing.home == self._runtime.settings.bus:
+                threads[key] = self._replay(records)
+            else:
+                mirrors[key] = Mirror(records)
+        return self._new_decider(contracts, known, threads, mirrors)
 
     def _new_decider(
-        self, contracts: Contracts, known: dict[SubmissionKey, Outcome], threads: dict[ExchangeKey, Thread]
+        self,
+        contracts: Contracts,
+        known: dict[SubmissionKey, Outcome],
+        threads: dict[ExchangeKey, Thread],
+        mirrors: dict[ExchangeKey, Mirror],
     ) -> Decider:
         return Decider(
             kinds=self._kinds,
@@ -365,6 +454,7 @@ class Registrar:
             events_topic=f"{EVENTS}.{self.service}",
             known=known,
             threads=threads,
+            mirrors=mirrors,
         )
 
     def _replay(self, records: Sequence[Record]) -> Thread:
@@ -374,12 +464,13 @@ class Registrar:
             state = fold(lifecycle, state, decode_registered(record.event), record.standing)
         return Thread(state, tuple(map(Entry.of, records)))
 
-    async def _commit(self, decisions: Decisions) -> None:
-        owners = {owner for owner, _ in decisions.messages}
+    async def _commit(self, decisions: Decisions, owners: AbstractSet[str]) -> None:
         async with self._runtime.pool.connection() as connection:
             await self._store.lock(connection, {owner: self._epochs[owner] for owner in owners})
             if decisions.rows:
                 await self._store.add_events(connection, decisions.rows)
+            if decisions.widened:
+                await self._store.widen(connection, decisions.widened)
             if decisions.outcomes:
                 await self._store.add_outcomes(connection, decisions.outcomes)
             ids = await self._outbox.add(connection, decisions.messages)

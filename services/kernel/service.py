@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from aiohttp import web
 from psycopg_pool import AsyncConnectionPool
@@ -48,4 +48,13 @@ class Service(Protocol):
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """The HTTP routes that it answers, besides /healthz and /readyz, which every service has."""
+        ...
+
+
+@runtime_checkable
+class Noting(Protocol):
+    """A service that has something to say of its surroundings while it is ready."""
+
+    def notes(self) -> Sequence[str]:
+        """What an operator should know, in words: a link with another bus that is behind."""
         ...

@@ -13,6 +13,7 @@ from psycopg import sql
 
 from connectors.postgres.pool import Connection, Pool
 from contracts.records import OutcomeName, Record
+from contracts.topics import Topics
 
 ExchangeKey = tuple[str, str]
 """(kind, exchange id)."""
@@ -36,9 +37,9 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A registered event on its way into the store."""
+    """A registered event on its way into the store; one that another bus registered has no submission here."""
 
-    key: SubmissionKey
+    key: SubmissionKey | None
     record: Record
     recordedtime: datetime
 
@@ -106,12 +107,27 @@ class Store:
             [row.record.kind for row in rows],
             [row.record.exchange for row in rows],
             [row.record.sequence for row in rows],
-            [row.key[0] for row in rows],
-            [row.key[1] for row in rows],
+            [row.key[0] if row.key else None for row in rows],
+            [row.key[1] if row.key else None for row in rows],
             [row.recordedtime for row in rows],
             [row.record.to_bytes() for row in rows],
         )
         await _execute_once(connection, query, columns)
+
+    async def widen(self, connection: Connection, records: Sequence[Record]) -> None:
+        """Put fuller forms in the places of mirrored records, in the caller's transaction."""
+        query = self._sql(
+            "UPDATE {events} AS e SET record = n.record"
+            " FROM unnest(%s::text[], %s::uuid[], %s::int[], %s::bytea[]) AS n (kind, exchange, sequence, record)"
+            " WHERE (e.kind, e.exchange, e.sequence) = (n.kind, n.exchange, n.sequence) AND e.source IS NULL"
+        )
+        columns = (
+            [record.kind for record in records],
+            [record.exchange for record in records],
+            [record.sequence for record in records],
+            [record.to_bytes() for record in records],
+        )
+        await connection.execute(query, columns)
 
     async def add_outcomes(self, connection: Connection, outcomes: Mapping[SubmissionKey, Outcome]) -> None:
         """Store outcomes in the caller's transaction: once each, except that `held` gives way to what follows it.
@@ -150,6 +166,19 @@ class Store:
             if len(rows) < page:
                 return
             after = tuple(rows[-1][:4])
+
+
+async def exchanges(pool: Pool, topics: Topics, keys: Collection[ExchangeKey]) -> dict[ExchangeKey, list[Record]]:
+    """The records of these exchanges out of whichever store; those of a kind that nobody registers are left out."""
+    by_registrar: dict[str, list[ExchangeKey]] = {}
+    for key in keys:
+        registrar = topics.registrar_of(key[0])
+        if registrar is not None:
+            by_registrar.setdefault(registrar, []).append(key)
+    found: dict[ExchangeKey, list[Record]] = {}
+    for registrar, own in by_registrar.items():
+        found |= await Store(registrar, pool).exchanges(own)
+    return found
 
 
 def _columns(keys: Collection[tuple[str, str]]) -> tuple[list[str], list[str]]:

@@ -63,7 +63,7 @@ def afresh(records: Sequence[Record], *, later: int = 0, **standing: object) -> 
 
 async def take_in(around: Runtime, records: Sequence[Record], others: Sequence[tuple[str, bytes]] = ()) -> None:
     """What the consumer would do."""
-    follower = Follower(around, "audit", Writer(), [EVENTS], hop=4)
+    follower = Follower(around, "audit", Writer(around.pool, around.library, BUS), [EVENTS], hop=4)
     arrived = [on_kafka(record) for record in records]
     await follower.handle([*arrived, *(on_kafka(value, topic=topic) for topic, value in others)])
 

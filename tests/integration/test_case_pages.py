@@ -58,7 +58,7 @@ def afresh(told: Sequence[Record], later: int) -> list[Record]:
 
 
 async def take_in(around: Runtime, exchanges: Sequence[Sequence[Record]]) -> None:
-    follower = Follower(around, "audit", Writer(), [EVENTS], hop=4)
+    follower = Follower(around, "audit", Writer(around.pool, around.library, BUS), [EVENTS], hop=4)
     await follower.handle([on_kafka(record) for records in exchanges for record in records])
 
 

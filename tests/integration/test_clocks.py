@@ -35,7 +35,6 @@ from contracts.topics import DELIVERIES, Topic, Topics
 from services.clocks import crier
 from services.clocks.app import SCHEMA, Clocks
 from services.clocks.keeper import Keeper
-from services.clocks.watermark import Watermark
 from services.kernel.outbox import Outbox
 from services.kernel.registrar_service import RegistrarService
 from services.kernel.schema import schema
@@ -43,6 +42,7 @@ from services.kernel.service import Runtime, Service
 from services.kernel.stages import add_stages
 from services.kernel.store import Store
 from services.kernel.submitting import submission
+from services.kernel.watermark import Watermark
 from tests.support.factory import BUS, event, fact, new_exchange
 from tests.support.play import MINHANG, POLICE, QINGPU
 from tests.support.registered import registrar_schemas, runtime
@@ -543,7 +543,7 @@ async def test_the_watermark_is_not_held_back_by_what_is_no_longer_in_kafka(kafk
     ensure(kafka, [TopicSpec(name=name, partitions=2) for name in topics.by_name])
     async with Producer(kafka) as producer:
         await producer.send_all([Message(topic=name, key=b"1", value=b"{}") for name in topics.by_name])
-    watermark = Watermark(progress, lambda: topics, lambda: MONDAY)
+    watermark = Watermark(progress, lambda: topics, lambda: MONDAY, "clocks")
     try:
         assert await watermark.reached(MONDAY) is None
         await delete_all(kafka, list(topics.by_name))

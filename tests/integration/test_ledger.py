@@ -16,6 +16,7 @@ from connectors.postgres.pool import Pool, open_pool
 from contracts.canonical import canonical
 from contracts.deliveries import StageReached
 from contracts.findings import packaged
+from contracts.library import Library
 from contracts.outages import Outage
 from contracts.records import Record
 from services.audit.app import SCHEMA
@@ -118,7 +119,9 @@ async def take_in(pool: Pool, records: Sequence[Record] = (), others: Sequence[t
     """What the follower does with a batch."""
     read = [Record.from_bytes(record.to_bytes()) for record in records]
     async with pool.connection() as connection:
-        await Writer().apply(connection, read, [on_kafka(value, topic=topic) for topic, value in others])
+        await Writer(pool, Library(), BUS).apply(
+            connection, read, [on_kafka(value, topic=topic) for topic, value in others]
+        )
 
 
 async def take_in_all(pool: Pool, all_of_it: Followed, seed: int = 2, *, ledger: Ledger | None = None) -> None:

@@ -54,6 +54,14 @@ def upgrade() -> None:
             PRIMARY KEY (agency, kind, exchange)
         );
 
+        -- The signed word of a recipient that it has an item.
+        CREATE TABLE witnesses (
+            agency text NOT NULL,
+            position bigint NOT NULL,
+            proof bytea NOT NULL,
+            PRIMARY KEY (agency, position)
+        );
+
         -- By when a copy was to be delivered, or retrieved.
         CREATE TABLE agreed (
             agency text NOT NULL,

@@ -14,12 +14,14 @@ from contracts.calendar import packaged
 from contracts.canonical import timestamp
 from contracts.counting import Unit
 from contracts.deliveries import Stage, StageReached
+from contracts.horizons import Horizons
 from contracts.outages import Outage
 from contracts.records import Record
 from contracts.rules import By, Extending, Period, Rule, Source, Start, collect
 from events.registry import facts
 from services.audit.timeline import Thread, case_timeline, exchange_timeline, summary
 from tests.support.factory import BUS, CASE, TIME, world
+from tests.support.federation import QINGPU_BUS, federated
 from tests.support.play import JUSTICE, MINHANG, POLICE, QINGPU, XUHUI, Play
 from tests.support.registered import registered
 
@@ -396,3 +398,29 @@ def listed(document: dict[str, Any]) -> list[dict[str, Any]]:
 def agency(code: str) -> dict[str, str]:
     known = AGENCIES.by_code[code]
     return {"agency": code, "name": known.name, "name_en": known.name_en}
+
+
+def test_what_may_still_be_on_its_way_from_another_bus_is_undetermined() -> None:
+    play = Play("transfer").given((MINHANG, "transfer.sent"), (QINGPU, "transfer.receipted"))
+    records = registered(play)
+    later, directory = TIME + timedelta(days=30), federated().agencies
+    due = play.clock("TR-02").due.instant
+
+    def told(reached: dict[str, datetime]) -> tuple[object, object]:
+        found: dict[str, Any] = exchange_timeline(
+            records,
+            [stage(record, code, "delivered", 1) for record in records for code in record.standing.parties],
+            [],
+            MINHANG,
+            directory,
+            now=later,
+            rules=world().rules,
+            calendars=packaged(),
+            horizons=Horizons(directory, BUS, reached),
+        )
+        (clock,) = (item for item in found["clocks"] if item["rule"] == "TR-02")
+        return clock["overdue"], clock.get("undetermined")
+
+    assert told({}) == (False, True), "nothing was heard of it yet"
+    assert told({QINGPU_BUS: due - timedelta(seconds=1)}) == (False, True)
+    assert told({QINGPU_BUS: due}) == (True, None)

@@ -318,3 +318,20 @@ def test_whatever_happens_in_a_referral_every_word_is_said_once_and_is_true(
 ) -> None:
     opening = [("referral.reported", MINHANG, timedelta(hours=1)), ("referral.approved", MINHANG, timedelta(hours=1))]
     plays("referral", [*opening, ("referral.sent", MINHANG, timedelta(hours=1)), *script])
+
+
+def test_nothing_is_said_of_an_expiry_while_what_was_done_may_be_on_its_way() -> None:
+    play = received(MONDAY)
+    records = [play.record(number) for number in range(1, len(play.log) + 1)]
+    law = Law(world().rules, world().calendars, TIMING)
+    history = History("referral", play.context.entries)
+    due = play.clock("RX-07").due.instant
+
+    def said(horizon: datetime) -> set[str]:
+        def passed(agency: str, at: datetime) -> bool:
+            return agency != POLICE or at <= horizon
+
+        return {word.fact.name() for word in sheet(records, history, (), law, passed).words}
+
+    assert said(due) == {"clock_warned"}, "the grace is not over there"
+    assert said(due + TIMING.grace) == {"clock_warned", "clock_expired"}
