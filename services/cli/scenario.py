@@ -254,7 +254,8 @@ def _played(name: str, folder: Path, part: Part, console: Console) -> dict[str, 
     )
     partners = Partners(minhang.SEATS, folder / "partners")
     partners.settle(stack)
-    keys = {code: _key(code, stack) for code in sorted({step.agency for step in year.steps})}
+    acting = {step.agency for step in year.steps} | {seat.agency for seat in minhang.SEATS}
+    keys = {code: _key(code, stack) for code in sorted(acting)}
     # The loop is made before anything can be interrupted, so that Ctrl-C never meets half a loop.
     with asyncio.Runner() as runner:
         runner.get_loop()
