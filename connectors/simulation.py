@@ -20,10 +20,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, TypeVar
 
+import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from contracts.canonical import Document, canonical, parse_object
+from contracts.canonical import Document, parse_object
 
 T = TypeVar("T")
 
@@ -155,10 +156,10 @@ def run(make: Callable[[Faults], Simulator]) -> None:
     given = parser.parse_args()
     simulator, keep = make(Faults(given.seed)), given.keep
     if keep is not None and keep.exists():
-        simulator.recall(parse_object(keep.read_bytes()))
+        simulator.recall(orjson.loads(keep.read_bytes()))
     asyncio.run(_serve(simulator, given.port))
     if keep is not None:
-        keep.write_bytes(canonical(simulator.kept()))
+        keep.write_bytes(orjson.dumps(simulator.kept()))
 
 
 async def _serve(simulator: Simulator, port: int) -> None:
