@@ -22,7 +22,7 @@ from connectors.channel import (
 from connectors.errors import SettingsError, Unreadable
 from connectors.ferry.crossing import ASK_AFTER, RESEND_AFTER, Ferry, Item, Pace
 from connectors.ferry.folders import Folders
-from connectors.ferry.forms import cited
+from connectors.ferry.letters import cited
 from connectors.ferry.papers import Ends
 from contracts.canonical import Document, parse_object
 from contracts.errors import MalformedJson

@@ -18,10 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from connectors.ferry.crossing import Ferry, Item, Pace
 from connectors.ferry.folders import Folders
-from connectors.ferry.forms import SPOILT
 from connectors.ferry.gap import FAIR, Gap, Weather
+from connectors.ferry.letters import SPOILT
 from connectors.ferry.papers import Ends
-from connectors.ferry.shelf import Shelf
+from connectors.files.store import open_store
 from contracts import library
 from contracts.canonical import Document, parse_object, timestamp
 from contracts.signatures import Keyring, SigningKey, load_private
@@ -92,7 +92,7 @@ class FerryPartner(Generic[D]):
 
     def __init__(self, there: There, desk: D, *, outgoing: Path, incoming: Path) -> None:
         theirs = there.home / "outgoing", there.home / "incoming"
-        self.shelf = Shelf(there.home / "shelf")
+        files = open_store(str(there.home / "files"), there.home)
         self.to_them = Gap(outgoing, theirs[1], seed=there.seed)
         self.to_us = Gap(theirs[0], incoming, seed=there.seed + 1)
         self.closed = self.by_hand = False
@@ -106,7 +106,7 @@ class FerryPartner(Generic[D]):
             Folders(*theirs),
             key=there.key,
             keys=there.keys,
-            files=self.shelf,
+            files=files,
             clock=there.clock,
             pace=there.pace,
         )

@@ -22,7 +22,7 @@ from pydantic import JsonValue
 
 from connectors.channel import Confirmed, Stated
 from connectors.errors import Unreadable
-from connectors.forms.table import Form, local, moment
+from connectors.forms.table import Form, blank, local, moment
 from connectors.identity import event_of, exchange_of
 from connectors.losses import Loss
 from contracts.canonical import Document, instant
@@ -98,7 +98,8 @@ def letter(event: Mapping[str, JsonValue], form: Form | None) -> Document:
         "at": local(instant(event["time"])),
     }
     if form is not None:
-        return {**head, "action": form.action, "form": form.fill(data_of(event))}
+        filled = {name: value for name, value in form.fill(data_of(event)).items() if not blank(value)}
+        return {**head, "action": form.action, "form": filled}
     title = fact_type(event["type"]).title_zh
     return {**head, "action": TOLD, "form": {"title": title, "kind": event["kind"]}, "document": dict(event)}
 

@@ -4,34 +4,36 @@
     fill(CELLS, data)       their form from our data
     read(CELLS, form)       our data from their form
 
-What a copy withholds is not there; a field that is empty is not there either. Partners write times as Beijing time
-without an offset, to the second, and codes as the Chinese words of their lists.
+What a copy withholds is not there, and neither is a field that they leave empty. Partners write times as Beijing time
+without an offset, to the second, and codes as the words of their lists.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final, Protocol, cast, get_args
+from typing import Final, Protocol, cast
 
-from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic import JsonValue, ValidationError
 
 from connectors.errors import Unreadable
+from connectors.forms.members import losses
 from connectors.losses import Loss
+from contracts import codes
 from contracts.calendar import SHANGHAI
 from contracts.canonical import Document, canonical, instant
-from events.envelope import DIGEST, SALTS
+from contracts.codes import CodeSystem
+from contracts.errors import CodeError
+from events.envelope import DIGEST
 from events.fact import Fact
 
 _FORMAT: Final = "%Y-%m-%d %H:%M:%S"
-_TERM: Final = re.compile(r"[^:,;( ]+")
 
 
 class Way(Protocol):
     """How one value is written on the other side."""
 
     def out(self, value: JsonValue) -> JsonValue:
-        """Their value of ours."""
+        """Their value of ours; None for what they have no place for."""
         ...
 
     def back(self, value: JsonValue) -> JsonValue:
@@ -67,9 +69,9 @@ class Local:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """A code of ours and the word of their list, one for one. A code that has no word goes out as it is.
+    """A code of ours and the word of their list, one for one. A code without a word is lost, a strange word unreadable.
 
-    open: a word that is not in the list comes in as it is.
+    open: both pass as they are; the fact judges them.
     """
 
     words: Mapping[JsonValue, str]
@@ -77,7 +79,7 @@ class Terms:
 
     def out(self, value: JsonValue) -> JsonValue:
         """The word."""
-        return self.words.get(value, value)
+        return next((word for code, word in self.words.items() if code == value), value if self.open else None)
 
     def back(self, value: JsonValue) -> JsonValue:
         """The code."""
@@ -87,6 +89,22 @@ class Terms:
         if self.open:
             return value
         raise Unreadable(f"is none of {', '.join(self.words.values())}")
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A 发文字号, which partners write with brackets of many kinds."""
+
+    def out(self, value: JsonValue) -> JsonValue:
+        """Itself."""
+        return value
+
+    def back(self, value: JsonValue) -> JsonValue:
+        """In its one form; what is none is left to the fact, which says so."""
+        try:
+            return codes.validate(CodeSystem.DOCUMENT_NUMBER, value) if isinstance(value, str) else value
+        except CodeError:
+            return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +122,11 @@ class Rows:
 
     cells: Sequence[Cell]
 
-    def out(self, value: JsonValue) -> JsonValue:
+    def out(self, value: JsonValue) -> list[JsonValue]:
         """Their rows."""
         return [fill(self.cells, row) for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
-    def back(self, value: JsonValue) -> JsonValue:
+    def back(self, value: JsonValue) -> list[JsonValue]:
         """Our parts."""
         if not isinstance(value, list):
             raise Unreadable("is no list")
@@ -116,6 +134,7 @@ class Rows:
 
 
 LOCAL: Final = Local()
+NUMBERED: Final = Numbered()
 YES_NO: Final = Terms({True: "是", False: "否"})
 
 
@@ -123,13 +142,18 @@ YES_NO: Final = Terms({True: "是", False: "否"})
 class Form:
     """A form of the partner: what it calls it, the fact of ours, and the two sides.
 
-    parts: pointers to structured parts that are there, even if empty, wherever the part around them is.
+    parts: pointers to structured parts that are there, even if empty, wherever the part around them is. name: what
+    people call it, where the action is a code. Raises ValueError for two fields of one name.
     """
 
     action: str
     fact: type[Fact]
     cells: Sequence[Cell]
     parts: Sequence[str] = ()
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        _one_for_one((cell.theirs for cell in self.cells), f"two fields of {self.action}")
 
     def fill(self, data: Mapping[str, JsonValue]) -> Document:
         """The filled form."""
@@ -140,13 +164,11 @@ class Form:
         try:
             return self.fact.model_validate_json(canonical(self._read(form)))
         except ValidationError as error:
-            raise Unreadable("; ".join(_wrong(error))) from error
+            raise Unreadable("; ".join(self._wrong(error))) from error
 
     def losses(self, data: Mapping[str, JsonValue]) -> tuple[Loss, ...]:
         """What the data says and the filled form does not, by pointers into the data."""
-        told = dict(leaves(self._read(self.fill(data))))
-        missing = (pointer for pointer, value in leaves(data) if not _same(told.get(pointer), value))
-        return tuple(_loss(self.fact, pointer) for pointer in missing)
+        return losses(self.fact, data, self._read(self.fill(data)))
 
     def _read(self, form: Mapping[str, JsonValue]) -> Document:
         data = read(self.cells, form)
@@ -156,22 +178,38 @@ class Form:
                 part.setdefault(name, {})
         return data
 
+    def _wrong(self, error: ValidationError) -> Iterator[str]:
+        """Where, by their name and ours, and why; never the value: it may be a caller's name."""
+        names = {cell.ours: cell.theirs for cell in self.cells}
+        for item in error.errors(include_url=False, include_input=False, include_context=False):
+            pointer = "".join(f"/{part}" for part in item["loc"])
+            yield f"{names.get(pointer, '')} {pointer}: {item['msg']}".lstrip()
+
 
 def by_action(forms: Iterable[Form]) -> dict[str, Form]:
-    """The forms by what the partner calls them."""
-    return {form.action: form for form in forms}
+    """The forms by what the partner calls them. Raises ValueError for two of one name."""
+    found = [*forms]
+    _one_for_one((form.action for form in found), "two forms")
+    return {form.action: form for form in found}
 
 
 def by_type(forms: Iterable[Form]) -> dict[JsonValue, Form]:
-    """The forms by the type of our event."""
-    return {form.fact.type(): form for form in forms}
+    """The forms by the type of our event. Raises ValueError for two of one."""
+    found = [*forms]
+    _one_for_one((form.fact.type() for form in found), "two forms")
+    return {form.fact.type(): form for form in found}
+
+
+def under(ours: str, theirs: str, cells: Iterable[Cell]) -> tuple[Cell, ...]:
+    """These cells for a part: our pointers and their names are preceded by its own."""
+    return tuple(replace(cell, ours=ours + cell.ours, theirs=theirs + cell.theirs) for cell in cells)
 
 
 def fill(cells: Iterable[Cell], data: Mapping[str, JsonValue]) -> Document:
     """The fields of what is there and readable."""
     found = ((cell, _get(data, cell.ours)) for cell in cells)
-    filled = {cell.theirs: cell.way.out(value) for cell, value in found if not _empty(value)}
-    return {name: value for name, value in filled.items() if not _empty(value)}
+    filled = {cell.theirs: cell.way.out(value) for cell, value in found if value is not None}
+    return {name: value for name, value in filled.items() if value is not None}
 
 
 def read(cells: Iterable[Cell], form: Mapping[str, JsonValue]) -> Document:
@@ -179,28 +217,20 @@ def read(cells: Iterable[Cell], form: Mapping[str, JsonValue]) -> Document:
     data: Document = {}
     for cell in cells:
         value = form.get(cell.theirs)
-        if _empty(value):
+        if value is None or value == "":
             continue
         try:
-            _put(data, cell.ours, cell.way.back(value))
+            found = cell.way.back(value)
         except Unreadable as error:
             raise Unreadable(f"{cell.theirs}: {error}") from error
+        if found != "":
+            _put(data, cell.ours, found)
     return data
 
 
-def leaves(value: JsonValue | Mapping[str, JsonValue], pointer: str = "") -> Iterator[tuple[str, JsonValue]]:
-    """Every readable value with its JSON pointer; salts and what is withheld are none."""
-    if isinstance(value, Mapping):
-        if DIGEST in value:
-            return
-        for name, item in value.items():
-            if name != SALTS:
-                yield from leaves(item, f"{pointer}/{name}")
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from leaves(item, f"{pointer}/{index}")
-    elif value is not None:
-        yield pointer, value
+def blank(value: JsonValue) -> bool:
+    """Whether there is nothing in a field."""
+    return value is None or value in ("", [])
 
 
 def local(time: datetime) -> str:
@@ -217,15 +247,15 @@ def moment(value: JsonValue) -> datetime:
 
 
 def _get(data: Mapping[str, JsonValue], pointer: str) -> JsonValue:
-    """The value there; None for what is withheld or no value."""
+    """The value there; None for what is withheld."""
     found = _at(data, pointer)
-    return None if isinstance(found, Mapping) else found
+    return None if isinstance(found, dict) and DIGEST in found else found
 
 
-def _at(data: Mapping[str, JsonValue], pointer: str) -> JsonValue | Mapping[str, JsonValue]:
-    found: JsonValue | Mapping[str, JsonValue] = data
+def _at(data: Mapping[str, JsonValue], pointer: str) -> JsonValue:
+    found: JsonValue = dict(data)
     for name in pointer.split("/")[1:]:
-        found = found.get(name) if isinstance(found, Mapping) else None
+        found = found.get(name) if isinstance(found, dict) else None
     return found
 
 
@@ -236,51 +266,15 @@ def _put(data: Document, pointer: str, value: JsonValue) -> None:
     data[last] = value
 
 
-def _empty(value: JsonValue) -> bool:
-    return value is None or value in ("", [])
-
-
 def _row(item: JsonValue) -> Document:
     if not isinstance(item, dict):
         raise Unreadable("holds a row that is no object")
     return item
 
 
-def _wrong(error: ValidationError) -> Iterator[str]:
-    """Where and by which rule, never the value: it may be a caller's name."""
-    for item in error.errors(include_url=False, include_input=False, include_context=False):
-        yield f"/{'/'.join(str(part) for part in item['loc'])}: {item['type']}"
-
-
-def _same(one: JsonValue, other: JsonValue) -> bool:
-    if one == other:
-        return True
-    try:
-        return isinstance(one, str) and isinstance(other, str) and instant(one) == instant(other)
-    except ValueError:
-        return False
-
-
-def _loss(fact: type[Fact], pointer: str) -> Loss:
-    names = [name for name in pointer.split("/") if name]
-    words = [item for item in _terms(fact, names) if item]
-    return Loss(pointer, f"{'·'.join(words)}: 对方表单无此栏", f"{' '.join(names)}: their form has no place for it")
-
-
-def _terms(model: type[BaseModel], names: Sequence[str]) -> Iterator[str]:
-    """The term of each member in the paper forms, which is how its docstring begins."""
-    within: type[BaseModel] | None = model
-    for name in names:
-        if name.isdecimal() or within is None:
-            continue
-        member = within.model_fields[name]
-        term = _TERM.match(member.description or name)
-        yield term.group() if term else name
-        within = _part(member.annotation)
-
-
-def _part(annotation: Any) -> type[BaseModel] | None:
-    """The structured part that an annotation speaks of, if any."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for item in get_args(annotation) if (found := _part(item))), None)
+def _one_for_one(names: Iterable[str], what: str) -> None:
+    seen = [*names]
+    twice = {name for name in seen if seen.count(name) > 1}
+    if twice:
+        msg = f"{what} have one name: {', '.join(sorted(twice))}"
+        raise ValueError(msg)

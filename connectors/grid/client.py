@@ -29,6 +29,7 @@ from connectors.channel import (
     Stated,
 )
 from connectors.errors import SettingsError, Unreadable
+from connectors.forms.table import local
 from connectors.grid.mapping import (
     KIND,
     PICTURES,
@@ -40,7 +41,6 @@ from connectors.grid.mapping import (
     stated,
     told,
 )
-from connectors.grid.members import moment
 from connectors.grid.open311_client import Open311Channel
 from connectors.grid.options import Dialect, Options, secret
 from connectors.http.partner import LARGEST_ANSWER, PartnerClient, Reply
@@ -115,7 +115,7 @@ class GridChannel:
         said: Document = {
             "dept": event.get("source"),
             "onBehalfOf": event.get("inname"),
-            "time": moment(instant(event["time"])),
+            "time": local(instant(event["time"])),
             "detail": form.detail,
             "missing": await self._give_pictures(form.detail),
             "losses": noted(form.losses),

@@ -42,6 +42,7 @@ along with what is handed over. Reporters 投诉人 are neither sent nor taken: 
 signature stays on the bus.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -53,11 +54,11 @@ from pydantic.alias_generators import to_camel
 
 from connectors.channel import Stated
 from connectors.errors import Unreadable
-from connectors.grid.members import MOMENT, PHOTOS, PLACE, Member, inward, lost, outward, read_moment
+from connectors.forms.table import LOCAL, Cell, Form, blank, by_action, by_type, moment, under
+from connectors.grid.ways import PHOTOS, Placed, Related
 from connectors.grid.words import (
     EVENT_TYPES,
     LIMITS,
-    LINKS,
     REASONS,
     RESULTS,
     SATISFACTIONS,
@@ -69,7 +70,7 @@ from connectors.grid.words import (
 )
 from connectors.identity import exchange_of
 from connectors.losses import Loss
-from contracts.canonical import Document, canonical
+from contracts.canonical import Document
 from contracts.codec import dump, fact_type
 from events import common, workorder
 from events.envelope import DIGEST, SALTS
@@ -90,121 +91,131 @@ PICTURES: Final = ("photos", "photosBefore", "photosAfter", "attachments")
 # --- the table
 
 
-def _person(ours: str, theirs: str) -> tuple[Member, ...]:
-    return (
-        Member(f"{ours}/name", theirs),
-        Member(f"{ours}/phone", f"{theirs}Phone"),
-        Member(f"{ours}/unit", f"{theirs}Dept"),
-    )
+_PERSON: Final = (Cell("/name", ""), Cell("/phone", "Phone"), Cell("/unit", "Dept"))
+_PLACE_IN_LIST: Final = re.compile(r"/\d+(?=/|$)")
 
-
-_GROUND: Final = (Member("ground/code", "reasonType", REASONS), Member("ground/reason", "reason"))
+_GROUND: Final = (Cell("/ground/code", "reasonType", REASONS), Cell("/ground/reason", "reason"))
 _LIMITED: Final = (
-    Member("channel", "source", SOURCES),
-    Member("matter", "eventType", EVENT_TYPES),
-    Member("limit", "limit", LIMITS),
-    Member("do_by", "deadline"),
+    Cell("/channel", "source", SOURCES),
+    Cell("/matter", "eventType", EVENT_TYPES),
+    Cell("/limit", "limit", LIMITS),
+    Cell("/do_by", "deadline"),
 )
-_REASON: Final = (Member("reason", "reason"),)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A step of a case 环节 that says the same as a fact of ours."""
-
-    action: str
-    fact: type[Fact]
-    members: tuple[Member, ...]
+_REASON: Final = (Cell("/reason", "reason"),)
 
 
 STEPS: Final = (
-    Step(OPENING, workorder.Dispatched, (
-        Member("number", "orderNo"),
-        Member("recipient", "deptCode"),
-        Member("title", "title"),
-        Member("content", "description"),
-        Member("big_class", "mainClass"),
-        Member("small_class", "subClass"),
-        Member("grid_number", "gridNo"),
-        Member("place", "location", PLACE),
-        Member("recorded_at", "reportedAt", MOMENT),
-        Member("recorded_by", "receiver"),
-        Member("dispatched_at", "dispatchedAt", MOMENT),
-        Member("first_contact", "callFirst"),
-        Member("remark", "leaderNote"),
-        Member("urgency", "urgency", URGENCIES),
-        Member("photos", "photos", PHOTOS),
-        *_person("contact", "dispatcher"),
-        Member("links", "related", LINKS),
+    Form(OPENING, workorder.Dispatched, (
+        Cell("/number", "orderNo"),
+        Cell("/recipient", "deptCode"),
+        Cell("/title", "title"),
+        Cell("/content", "description"),
+        Cell("/big_class", "mainClass"),
+        Cell("/small_class", "subClass"),
+        Cell("/grid_number", "gridNo"),
+        Cell("/place", "location", Placed()),
+        Cell("/recorded_at", "reportedAt", LOCAL),
+        Cell("/recorded_by", "receiver"),
+        Cell("/dispatched_at", "dispatchedAt", LOCAL),
+        Cell("/first_contact", "callFirst"),
+        Cell("/remark", "leaderNote"),
+        Cell("/urgency", "urgency", URGENCIES),
+        Cell("/photos", "photos", PHOTOS),
+        *under("/contact", "dispatcher", _PERSON),
+        Cell("/links", "related", Related()),
         *_LIMITED,
     )),
-    Step("改派", workorder.Redispatched, (Member("recipient", "deptCode"), *_REASON, *_LIMITED)),
-    Step("接单", workorder.Accepted, (
-        Member("channel", "source", SOURCES),
-        Member("number", "acceptanceNo"),
-        Member("first_contact/contacted_at", "contactedAt", MOMENT),
-        Member("first_contact/reached", "reached"),
-        Member("first_contact/note", "contactNote"),
-        *_person("contact", "operator"),
+    Form("改派", workorder.Redispatched, (Cell("/recipient", "deptCode"), *_REASON, *_LIMITED)),
+    Form("接单", workorder.Accepted, (
+        Cell("/channel", "source", SOURCES),
+        Cell("/number", "acceptanceNo"),
+        Cell("/first_contact/contacted_at", "contactedAt", LOCAL),
+        Cell("/first_contact/reached", "reached"),
+        Cell("/first_contact/note", "contactNote"),
+        *under("/contact", "operator", _PERSON),
     )),
-    Step("退单", workorder.SentBack, (
+    Form("退单", workorder.SentBack, (
         *_GROUND,
-        Member("competent_body/name", "competentUnit"),
-        Member("competent_body/agency", "competentDeptCode"),
-        Member("legal_basis", "basis"),
-        Member("attachments", "attachments", PHOTOS),
-        *_person("contact", "operator"),
+        Cell("/competent_body/name", "competentUnit"),
+        Cell("/competent_body/agency", "competentDeptCode"),
+        Cell("/legal_basis", "basis"),
+        Cell("/attachments", "attachments", PHOTOS),
+        *under("/contact", "operator", _PERSON),
     )),
-    Step("退单不成立", workorder.Upheld, _GROUND),
-    Step("转案", workorder.CaseLinked, (
-        Member("case_number", "lawCaseNo"),
-        Member("filed_on", "lawCaseFiledOn"),
-        Member("cause/name", "lawCaseCause"),
+    Form("退单不成立", workorder.Upheld, _GROUND),
+    Form("转案", workorder.CaseLinked, (
+        Cell("/case_number", "lawCaseNo"),
+        Cell("/filed_on", "lawCaseFiledOn"),
+        Cell("/cause/name", "lawCaseCause"),
     )),
-    Step("处置完成", workorder.Done, (
-        Member("resolution", "result", RESULTS),
-        Member("result", "resultText"),
-        Member("on_site_at", "arrivedAt", MOMENT),
-        Member("done_at", "finishedAt", MOMENT),
-        *_person("handled_by", "operator"),
-        Member("contacted", "contacted"),
-        Member("satisfaction", "satisfaction", SATISFACTIONS),
-        Member("before", "photosBefore", PHOTOS),
-        Member("after", "photosAfter", PHOTOS),
+    Form("处置完成", workorder.Done, (
+        Cell("/resolution", "result", RESULTS),
+        Cell("/result", "resultText"),
+        Cell("/on_site_at", "arrivedAt", LOCAL),
+        Cell("/done_at", "finishedAt", LOCAL),
+        *under("/handled_by", "operator", _PERSON),
+        Cell("/contacted", "contacted"),
+        Cell("/satisfaction", "satisfaction", SATISFACTIONS),
+        Cell("/before", "photosBefore", PHOTOS),
+        Cell("/after", "photosAfter", PHOTOS),
     )),
-    Step("核查通过", workorder.Verified, (
-        Member("verified_at", "checkedAt", MOMENT),
-        Member("verified_by", "checker"),
-        Member("satisfaction", "satisfaction", SATISFACTIONS),
-        Member("note", "opinion"),
-        Member("photos", "photos", PHOTOS),
+    Form("核查通过", workorder.Verified, (
+        Cell("/verified_at", "checkedAt", LOCAL),
+        Cell("/verified_by", "checker"),
+        Cell("/satisfaction", "satisfaction", SATISFACTIONS),
+        Cell("/note", "opinion"),
+        Cell("/photos", "photos", PHOTOS),
     )),
-    Step("核查不通过", workorder.Reopened, (*_GROUND, Member("do_by", "deadline"), Member("photos", "photos", PHOTOS))),
-    Step("结案", workorder.Closed, (Member("closed_at", "closedAt", MOMENT), Member("note", "opinion"))),
-    Step("督办", common.Chased, (Member("concerns", "requirement"), Member("respond_by", "replyBy"))),
-    Step("延期申请", common.ExtensionRequested, (*_REASON, Member("new_date", "newDeadline"))),
-    Step("延期批准", common.ExtensionGranted, (Member("new_date", "newDeadline"),)),
-    Step("延期驳回", common.ExtensionRefused, _REASON),
-    Step("撤单申请", common.WithdrawalRequested, _REASON),
-    Step("撤单", common.Withdrawn, _REASON),
-    Step("撤单驳回", common.WithdrawalRefused, _REASON),
+    Form("核查不通过", workorder.Reopened, (*_GROUND, Cell("/do_by", "deadline"), Cell("/photos", "photos", PHOTOS))),
+    Form("结案", workorder.Closed, (Cell("/closed_at", "closedAt", LOCAL), Cell("/note", "opinion"))),
+    Form("督办", common.Chased, (Cell("/concerns", "requirement"), Cell("/respond_by", "replyBy"))),
+    Form("延期申请", common.ExtensionRequested, (*_REASON, Cell("/new_date", "newDeadline"))),
+    Form("延期批准", common.ExtensionGranted, (Cell("/new_date", "newDeadline"),)),
+    Form("延期驳回", common.ExtensionRefused, _REASON),
+    Form("撤单申请", common.WithdrawalRequested, _REASON),
+    Form("撤单", common.Withdrawn, _REASON),
+    Form("撤单驳回", common.WithdrawalRefused, _REASON),
 )  # fmt: skip
+"""The steps of a case 环节 that say the same as a fact of ours."""
 
-_BY_FACT: Final = {step.fact: step for step in STEPS}
-_BY_ACTION: Final = {step.action: step for step in STEPS}
+_BY_TYPE: Final = by_type(STEPS)
+_BY_ACTION: Final = by_action(STEPS)
 
-_LOST: Final = {
-    "category": ("案件大类", "the bureaus' own category of the case"),
-    "reporter": ("投诉人", "who complained"),
-    "dossier": ("档案引用", "the dossier referred to"),
-    "contact/address": ("联系地址", "the contact's address"),
-    "handled_by/address": ("联系地址", "the contact's address"),
-    "competent_body/legal_basis": ("管辖依据", "on what the other body's competence rests"),
-    "cause/code": ("案由代码", "the code of the cause"),
-    "link": ("转为的往来", "the exchange that the order became"),
-    "not_a_case": ("未转案理由", "why no case was filed"),
-    "agency": ("申请单位", "who had asked"),
+_MOMENTS: Final = (
+    "/recorded_at",
+    "/dispatched_at",
+    "/first_contact/contacted_at",
+    "/on_site_at",
+    "/done_at",
+    "/verified_at",
+    "/closed_at",
+)
+_LISTS: Final = ("/photos", "/attachments", "/before", "/after")
+LOST: Final[Mapping[str, tuple[str, str]]] = {
+    "/category": ("案件大类", "the bureaus' own category of the case"),
+    "/reporter": ("投诉人", "who complained"),
+    "/dossier": ("档案引用", "the dossier referred to"),
+    "/contact/address": ("联系地址", "the contact's address"),
+    "/handled_by/address": ("联系地址", "the contact's address"),
+    "/competent_body/legal_basis": ("管辖依据", "on what the other body's competence rests"),
+    "/cause/code": ("案由代码", "the code of the cause"),
+    "/link": ("转为的往来", "the exchange that the order became"),
+    "/not_a_case": ("未转案理由", "why no case was filed"),
+    "/agency": ("申请单位", "who had asked"),
 }
+"""What their form has no place for, in the words of the trade."""
+
+_IN_PART: Final[Mapping[str, tuple[str, str]]] = {
+    **LOST,
+    "/place/wgs84": ("第二套坐标", "the position in a second system"),
+    "/place/red_line": ("道路红线内/外", "within the red line of the road or not"),
+    "/links/*": ("其他关联往来", "a link that is neither an origin nor a repetition"),
+    "/links/*/sequence": ("关联事件序号", "which event of the linked exchange"),
+    **dict.fromkeys(_MOMENTS, ("秒以下的时刻", "fractions of a second")),
+    **{f"{files}/*/copies": ("份数", "number of copies") for files in _LISTS},
+    **{f"{files}/*/pages": ("页数", "number of pages") for files in _LISTS},
+}
+"""The same, and what their form carries in part; * is any place in a list."""
 
 
 # --- ours to theirs
@@ -226,9 +237,7 @@ def told(event: Mapping[str, JsonValue]) -> Told:
     if step is None:
         only_words = Loss("/data", "整件仅以备注文字送达", "the whole is told in words only")
         return Told(REMARK, {"text": in_words(fact, data)}, (only_words,))
-    found = lost(step.members, data, named)
-    losses = tuple(Loss(f"/data/{loss.pointer}", loss.zh, loss.en) for loss in found)
-    return Told(step.action, outward(step.members, data), losses)
+    return Told(step.action, step.fill(data), worded(step.losses(data), _IN_PART))
 
 
 def has_step(fact: Fact) -> bool:
@@ -242,14 +251,14 @@ def spoken(event: Mapping[str, JsonValue]) -> str:
     step = _step_of(fact, readable(event.get("data")))
     if step is None:
         return str(form.detail["text"])
-    rows = ((member, form.detail.get(member.theirs)) for member in step.members)
-    said = [f"{term(step.fact, member.ours)}: {plain(value)}" for member, value in rows if value not in (None, [])]
+    rows = ((cell, form.detail.get(cell.theirs)) for cell in step.cells)
+    said = [f"{term(step.fact, cell.ours)}: {plain(value)}" for cell, value in rows if not blank(value)]
     return f"{form.action}。{'; '.join(said)}"
 
 
-def _step_of(fact: type[Fact], data: Mapping[str, JsonValue]) -> Step | None:
+def _step_of(fact: type[Fact], data: Mapping[str, JsonValue]) -> Form | None:
     """More time that a rule gives or refuses is nobody's step: they are told of it."""
-    return None if "rule" in data else _BY_FACT.get(fact)
+    return None if "rule" in data else _BY_TYPE.get(fact.type())
 
 
 def noted(losses: Iterable[Loss]) -> list[JsonValue]:
@@ -275,9 +284,15 @@ def _shown(value: JsonValue) -> JsonValue:
     return value
 
 
-def named(path: str) -> Loss:
-    """What a member that no row carries is called. A member that is new to us is named as it is."""
-    return Loss(path, *_LOST.get(path, (f"成员 {path}", f"member {path}")))
+def worded(losses: Iterable[Loss], words: Mapping[str, tuple[str, str]]) -> tuple[Loss, ...]:
+    """Losses of data as those of its event, in these words. A member that is new to us is named as it is."""
+    return tuple(_worded(loss.pointer, words) for loss in losses)
+
+
+def _worded(pointer: str, words: Mapping[str, tuple[str, str]]) -> Loss:
+    name = pointer.removeprefix("/")
+    said = words.get(_PLACE_IN_LIST.sub("/*", pointer), (f"成员 {name}", f"member {name}"))
+    return Loss(f"/data{pointer}", *said)
 
 
 # --- theirs to ours
@@ -321,9 +336,9 @@ def stated(change: Change, agency: str) -> Stated | None:
     detail = {"orderNo": change.case_no, **change.detail} if opens else change.detail
     try:
         fact = read_step(change.action, detail, agency)
-        at, exchange = read_moment(change.time), _exchange(change, agency)
-    except ValidationError as error:
-        raise Unreadable(f"change {change.change_no} ({change.action}): {places(error)}") from error
+        at, exchange = moment(change.time), _exchange(change, agency)
+    except Unreadable as error:
+        raise Unreadable(f"change {change.change_no} ({change.action}): {error}") from error
     except ValueError as error:
         raise Unreadable(f"change {change.change_no} ({change.action}) is not of the form") from error
     return Stated(
@@ -338,12 +353,12 @@ def stated(change: Change, agency: str) -> Stated | None:
 
 
 def read_step(action: str, detail: Mapping[str, JsonValue], agency: str) -> Fact:
-    """The fact of a step. Raises KeyError for a step that we do not know, ValueError for what cannot be read."""
+    """The fact of a step. Raises KeyError for a step that we do not know, Unreadable for what is not of the form."""
     step = _BY_ACTION[action]
     related = detail.get("related")
     if isinstance(related, list):
         detail = {**detail, "related": [_known(item, agency) for item in related]}
-    return step.fact.model_validate_json(canonical(inward(step.members, detail)))
+    return step.read(detail)
 
 
 def change_number(event_id: str) -> int | None:

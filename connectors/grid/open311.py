@@ -35,12 +35,14 @@ from pydantic import JsonValue, ValidationError
 
 from connectors.channel import Stated
 from connectors.errors import Unreadable
-from connectors.grid.mapping import KIND, Told, named, places, readable, spoken
-from connectors.grid.members import BEIJING, SAME, Codec, Member, degrees, inward, lost, outward
+from connectors.forms.members import losses
+from connectors.forms.table import Cell, Form, Terms
+from connectors.grid.mapping import KIND, LOST, Told, places, readable, spoken, worded
+from connectors.grid.ways import DEGREES
 from connectors.grid.words import EVENT_TYPES, LIMITS, SOURCES, URGENCIES
 from connectors.identity import exchange_of
-from connectors.losses import Loss
-from contracts.canonical import Document, canonical, instant
+from contracts.calendar import SHANGHAI
+from contracts.canonical import Document, instant
 from events import common, workorder
 from events.fact import Fact
 from events.parts import Contact
@@ -54,59 +56,66 @@ NOT_GIVEN: Final = "（未提供）"
 OTHER: Final = "other"
 """The service of what is in no service of theirs."""
 
-_PHOTO: Final = ("其余照片", "a photo beside the first")
 
-_TRUTH: Final = Codec(lambda value: "true" if value else "false", lambda value: value == "true")
-_TEXT: Final = Codec(
-    lambda value: str(value)[:LONGEST],
-    lambda value: value,
-    lambda value: (
-        [Loss("", f"{LONGEST}字以后的文字", f"text after {LONGEST} characters")] * (len(str(value)) > LONGEST)
-    ),
-)
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """The beginning of a long text."""
+
+    def out(self, value: JsonValue) -> JsonValue:
+        """What there is room for."""
+        return str(value)[:LONGEST]
+
+    def back(self, value: JsonValue) -> JsonValue:
+        """Itself."""
+        return value
 
 
-_DEGREES: Final = Codec(lambda value: value, degrees)
-
-
-def _attribute(ours: str, code: str, codec: Codec = SAME) -> Member:
-    return Member(ours, _argument(code), codec)
+_TRUTH: Final = Terms({True: "true", False: "false"}, open=True)
+_LOST: Final = {
+    **LOST,
+    "/content": (f"{LONGEST}字以后的文字", f"text after {LONGEST} characters"),
+    "/photos/*": ("其余照片", "a photo beside the first"),
+}
 
 
 def _argument(code: str) -> str:
     return f"attribute[{code}]"
 
 
-MEMBERS: Final = (
-    Member("small_class", "service_code"),
-    Member("content", "description", _TEXT),
-    Member("place/address", "address_string"),
-    Member("place/wgs84/latitude", "lat", _DEGREES),
-    Member("place/wgs84/longitude", "long", _DEGREES),
-    Member("grid_number", "address_id"),
-    _attribute("number", "order_no"),
-    _attribute("recipient", "dept_code"),
-    _attribute("title", "title"),
-    _attribute("big_class", "main_class"),
-    _attribute("place/division", "area_code"),
-    _attribute("channel", "source", SOURCES),
-    _attribute("matter", "event_type", EVENT_TYPES),
-    _attribute("limit", "limit", LIMITS),
-    _attribute("do_by", "deadline"),
-    _attribute("urgency", "urgency", URGENCIES),
-    _attribute("first_contact", "call_first", _TRUTH),
-    _attribute("recorded_at", "reported_at"),
-    _attribute("dispatched_at", "dispatched_at"),
-    _attribute("contact/name", "contact_name"),
-    _attribute("contact/phone", "contact_phone"),
-    _attribute("contact/unit", "contact_dept"),
+ORDER: Final = Form(
+    "POST requests",
+    workorder.Dispatched,
+    (
+        Cell("/small_class", "service_code"),
+        Cell("/content", "description", _Cut()),
+        Cell("/place/address", "address_string"),
+        Cell("/place/wgs84/latitude", "lat", DEGREES),
+        Cell("/place/wgs84/longitude", "long", DEGREES),
+        Cell("/grid_number", "address_id"),
+        Cell("/number", _argument("order_no")),
+        Cell("/recipient", _argument("dept_code")),
+        Cell("/title", _argument("title")),
+        Cell("/big_class", _argument("main_class")),
+        Cell("/place/division", _argument("area_code")),
+        Cell("/channel", _argument("source"), SOURCES),
+        Cell("/matter", _argument("event_type"), EVENT_TYPES),
+        Cell("/limit", _argument("limit"), LIMITS),
+        Cell("/do_by", _argument("deadline")),
+        Cell("/urgency", _argument("urgency"), URGENCIES),
+        Cell("/first_contact", _argument("call_first"), _TRUTH),
+        Cell("/recorded_at", _argument("reported_at")),
+        Cell("/dispatched_at", _argument("dispatched_at")),
+        Cell("/contact/name", _argument("contact_name")),
+        Cell("/contact/phone", _argument("contact_phone")),
+        Cell("/contact/unit", _argument("contact_dept")),
+    ),
 )
 EXTERNAL_ID: Final = "external_id"
 LOSSES: Final = "losses"
 ATTRIBUTES: Final = (
     EXTERNAL_ID,
     LOSSES,
-    *(row.theirs[10:-1] for row in MEMBERS if row.theirs.startswith("attribute[")),
+    *(cell.theirs[10:-1] for cell in ORDER.cells if cell.theirs.startswith("attribute[")),
 )
 """What a service definition of the partner asks for beyond the standard."""
 
@@ -120,21 +129,22 @@ def request(event: Mapping[str, JsonValue], services: Collection[str], media: st
     `services`: the codes that they take; another class goes as OTHER. `media`: under which url our files are to be had.
     """
     data = readable(event.get("data"))
-    form = outward(MEMBERS, data)
-    found = [*lost(MEMBERS, data, named)]
+    form, found = ORDER.fill(data), [*ORDER.losses(data)]
     if form.get("service_code") not in services:
-        found += [named("small_class")] if "small_class" in data else []
+        found += losses(ORDER.fact, {"small_class": data.get("small_class")}, {})
         form["service_code"] = OTHER
-    if media is not None:
-        photos, found = _shown_at(media, data, found)
-        form |= photos
+    photos = data.get("photos")
+    if media is not None and isinstance(photos, list) and photos and isinstance(photos[0], dict):
+        form["media_url"] = f"{media.rstrip('/')}/{photos[0]['digest']}"
+        found = [loss for loss in found if loss.pointer != "/photos"]
+        found += losses(ORDER.fact, {"photos": photos}, {"photos": photos[:1]})
     if "address_string" not in form and "lat" not in form:
         form["address_string"] = NOT_GIVEN
     form[_argument(EXTERNAL_ID)] = event.get("exchange")
-    losses = tuple(Loss(f"/data/{loss.pointer}", loss.zh, loss.en) for loss in found)
-    if losses:
-        form[_argument(LOSSES)] = "; ".join(f"{loss.zh} {loss.pointer}" for loss in losses)
-    return Told("POST requests", form, losses)
+    lost = worded(found, _LOST)
+    if lost:
+        form[_argument(LOSSES)] = "; ".join(f"{loss.zh} {loss.pointer}" for loss in lost)
+    return Told(ORDER.action, form, lost)
 
 
 def update(event: Mapping[str, JsonValue], request_id: str, update_id: str) -> Document:
@@ -147,17 +157,6 @@ def update(event: Mapping[str, JsonValue], request_id: str, update_id: str) -> D
         "updated_datetime": event.get("time"),
         "description": spoken(event)[:LONGEST],
     }
-
-
-def _shown_at(media: str, data: Document, found: list[Loss]) -> tuple[Document, list[Loss]]:
-    """The first photo under its url; the others are lost."""
-    photos = data.get("photos")
-    listed = [item for item in photos if isinstance(item, dict)] if isinstance(photos, list) else []
-    if not listed:
-        return {}, found
-    others = [Loss(f"photos/{index}", *_PHOTO) for index in range(1, len(listed))]
-    url = f"{media.rstrip('/')}/{listed[0]['digest']}"
-    return {"media_url": url}, [*(loss for loss in found if loss.pointer != "photos"), *others]
 
 
 # --- theirs to ours
@@ -244,6 +243,8 @@ def stated(seen: Seen, agency: str, recipient: str | None, cursor: Cursor | None
         else:
             facts = [*([_opened(seen, agency, recipient)] if is_new else []), *(_ended(seen) if seen.closed else [])]
             exchange = exchange_of(agency, seen.id)
+    except Unreadable as error:
+        raise Unreadable(f"request {seen.id}: {error}") from error
     except ValidationError as error:
         raise Unreadable(f"request {seen.id}: {places(error)}") from error
     except ValueError as error:
@@ -280,15 +281,14 @@ def _opened(seen: Seen, agency: str, recipient: str | None) -> Fact:
         _argument("source"): "网格巡查",
         _argument("event_type"): "巡查发现",
         _argument("limit"): "限办日期" if expected else "未另定",
-        _argument("deadline"): _instant(expected).astimezone(BEIJING).date().isoformat() if expected else None,
+        _argument("deadline"): _instant(expected).astimezone(SHANGHAI).date().isoformat() if expected else None,
         _argument("reported_at"): requested,
         _argument("dispatched_at"): requested,
         _argument("contact_name"): seen.record.get("agency_responsible") or NOT_GIVEN,
         _argument("contact_phone"): NOT_GIVEN,
         **({"address_string": NOT_GIVEN, _argument("area_code"): agency[:6]} if placed else {}),
     }
-    data = inward(MEMBERS, {**defaults, **seen.form})
-    return workorder.Dispatched.model_validate_json(canonical(data))
+    return ORDER.read({**defaults, **seen.form})
 
 
 def _ended(seen: Seen) -> list[Fact]:

@@ -1,19 +1,17 @@
-"""The words of a grid centre for what we have codes for, and for how its cases hang together; pure."""
+"""The words of a grid centre for what we have codes for, and for its readers; pure."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import orjson
-from pydantic import BaseModel, JsonValue
+from pydantic import JsonValue
 
-from connectors.grid.members import Codec, words
-from connectors.losses import Loss
-from contracts.canonical import Document
-from contracts.disclosure import parts_of
+from connectors.forms.members import described
+from connectors.forms.table import Terms
 from events.fact import Fact
 
-SOURCES: Final = words(
+SOURCES: Final = Terms(
     {
         "hotline_12345": "12345市民服务热线",
         "hotline_12319": "12319城建热线",
@@ -26,9 +24,10 @@ SOURCES: Final = words(
         "petition": "信访",
         "visit": "来访",
         "inspection": "督察",
-    }
+    },
+    open=True,
 )
-EVENT_TYPES: Final = words(
+EVENT_TYPES: Final = Terms(
     {
         "report": "举报",
         "structure_report": "举报违法建筑",
@@ -37,36 +36,40 @@ EVENT_TYPES: Final = words(
         "consultation": "咨询",
         "suggestion": "意见建议",
         "finding": "巡查发现",
-    }
+    },
+    open=True,
 )
-LIMITS: Final = words(
+LIMITS: Final = Terms(
     {
         "wd1": "1个工作日",
         "wd5": "5个工作日",
         "wd15": "15个工作日",
         "day": "限办日期",
         "none": "未另定",
-    }
+    },
+    open=True,
 )
-URGENCIES: Final = words({"ordinary": "一般", "expedited": "加急", "extra": "特急"})
-RESULTS: Final = words(
+URGENCIES: Final = Terms({"ordinary": "一般", "expedited": "加急", "extra": "特急"}, open=True)
+RESULTS: Final = Terms(
     {
         "resolved": "已解决",
         "case": "转案件办理",
         "explained": "解释说明",
         "unfounded": "反映不属实",
         "unresolved": "暂未解决",
-    }
+    },
+    open=True,
 )
-SATISFACTIONS: Final = words(
+SATISFACTIONS: Final = Terms(
     {
         "satisfied": "满意",
         "fair": "基本满意",
         "dissatisfied": "不满意",
         "unsaid": "未评价",
-    }
+    },
+    open=True,
 )
-REASONS: Final = words(
+REASONS: Final = Terms(
     {
         "not-competent-matter": "非本单位职责",
         "not-competent-territory": "不在本辖区",
@@ -82,54 +85,9 @@ REASONS: Final = words(
         "relapsed": "问题回潮",
         "photos-do-not-show": "照片不符",
         "caller-not-contacted": "未联系来电人",
-    }
+    },
+    open=True,
 )
-RELATIONS: Final = {"grew_from": "来源案卷", "repeats": "重复案卷"}
-
-
-def _links_out(value: JsonValue) -> JsonValue:
-    links = _links(value)
-    return [
-        {"relation": RELATIONS[str(item["relation"])], "externalId": item["exchange"]}
-        for item in links
-        if _carried(item)
-    ]
-
-
-def _links_back(value: JsonValue) -> JsonValue:
-    theirs = {word: relation for relation, word in RELATIONS.items()}
-    links = _links(value)
-    return [
-        {"relation": theirs.get(str(item.get("relation"))), "kind": "workorder", "exchange": item.get("externalId")}
-        for item in links
-    ]
-
-
-def _links_lost(value: JsonValue) -> Sequence[Loss]:
-    links = _links(value)
-    whole = [
-        Loss(f"/{index}", "其他关联往来", "a link that is neither an origin nor a repetition")
-        for index, item in enumerate(links)
-        if not _carried(item)
-    ]
-    numbers = [
-        Loss(f"/{index}/sequence", "关联事件序号", "which event of the linked exchange")
-        for index, item in enumerate(links)
-        if _carried(item) and "sequence" in item
-    ]
-    return [*whole, *numbers]
-
-
-def _links(value: JsonValue) -> list[Document]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _carried(link: Mapping[str, JsonValue]) -> bool:
-    return link.get("kind") == "workorder" and link.get("relation") in RELATIONS
-
-
-LINKS: Final = Codec(_links_out, _links_back, _links_lost)
-
 _CHINESE: Final = re.compile(r"[\u4e00-\u9fff][\u4e00-\u9fff、()（）/]*")
 _TERMS: Final = {
     "corrects": "被更正事件",
@@ -168,16 +126,12 @@ def in_words(fact: type[Fact], data: Mapping[str, JsonValue]) -> str:
     return f"{fact.title_zh}。{said}"
 
 
-def term(fact: type[Fact], path: str) -> str:
+def term(fact: type[Fact], pointer: str) -> str:
     """What a member is called in the forms: the Chinese words with which its description begins."""
-    part: type[BaseModel] = fact
-    said = ""
-    for name in path.split("/"):
-        field = part.model_fields[name]
-        found = _CHINESE.match(field.description or "")
-        said += found[0] if found else _TERMS.get(name, name)
-        part = next(parts_of(field.annotation), part)
-    return said
+    return "".join(
+        found[0] if (found := _CHINESE.match(said)) else _TERMS.get(name, name)
+        for name, said in described(fact, pointer)
+    )
 
 
 def plain(value: JsonValue) -> str:

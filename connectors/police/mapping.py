@@ -9,11 +9,12 @@ The police count coordinates by CGCS 2000 alone, and keep neither 联单号 nor 
 from typing import Final
 
 from connectors.channel import Confirmed, Parcel, Stated
-from connectors.ferry import forms
-from connectors.ferry.columns import (
+from connectors.ferry import letters
+from connectors.ferry.cells import (
     ACT,
     ATTACHED,
     CITATIONS,
+    COMMON,
     CONTACT,
     DECIDED,
     FILES,
@@ -24,7 +25,8 @@ from connectors.ferry.columns import (
     RED_LINES,
     YES_NO,
 )
-from connectors.ferry.forms import COMMON, Codes, Column, Filled, Form, book, under
+from connectors.ferry.letters import Filled
+from connectors.forms.table import NUMBERED, Cell, Form, Rows, Terms, by_action, by_type, under
 from contracts.canonical import Document
 from events.parts import GoodsWay
 from events.referral import (
@@ -52,180 +54,172 @@ from events.referral import (
     SupplementRequested,
 )
 
-WAYS: Final[Codes] = {GoodsWay.WITH_CASE.value: "1", GoodsWay.LATER.value: "2", GoodsWay.HELD.value: "3"}
-POSTS: Final[Codes] = {HeadPost.PRINCIPAL.value: "1", HeadPost.ACTING.value: "2"}
-OUTCOMES: Final[Codes] = {
-    CriminalOutcome.PROSECUTED.value: "01",
-    CriminalOutcome.CONVICTED.value: "02",
-    CriminalOutcome.ACQUITTED.value: "03",
-    CriminalOutcome.CONSOLIDATED.value: "04",
-}
+WAYS: Final = Terms({GoodsWay.WITH_CASE.value: "1", GoodsWay.LATER.value: "2", GoodsWay.HELD.value: "3"})
+POSTS: Final = Terms({HeadPost.PRINCIPAL.value: "1", HeadPost.ACTING.value: "2"})
+OUTCOMES: Final = Terms(
+    {
+        CriminalOutcome.PROSECUTED.value: "01",
+        CriminalOutcome.CONVICTED.value: "02",
+        CriminalOutcome.ACQUITTED.value: "03",
+        CriminalOutcome.CONSOLIDATED.value: "04",
+    }
+)
 
-_CHARGE: Final = (Column("mc", "name"), Column("dm", "code"), Column("tk", "article"))
+_CHARGE: Final = (Cell("/name", "mc"), Cell("/code", "dm"), Cell("/article", "tk"))
 _CIRCUMSTANCES: Final = (
-    Column("ay", "cause/name"),
-    Column("aydm", "cause/code"),
+    Cell("/cause/name", "ay"),
+    Cell("/cause/code", "aydm"),
     *PARTIES,
-    *under("af", "place", PLACE),
-    Column("dlhx", "place/red_line", RED_LINES),
+    *under("/place", "af", PLACE),
+    Cell("/place/red_line", "dlhx", RED_LINES),
     *ACT,
 )
-_GOODS: Final = (
-    Column("mc", "name"),
-    Column("sl", "amount"),
-    Column("dw", "unit"),
-    Column("pj", "grade"),
-    Column("gg", "specification"),
-    Column("xh", "model"),
-    Column("xt", "form"),
-    Column("qx", "way", WAYS),
-    Column("qxly", "way_reason"),
-    Column("bz", "note"),
+_GOODS: Final = Rows(
+    (
+        Cell("/name", "mc"),
+        Cell("/amount", "sl"),
+        Cell("/unit", "dw"),
+        Cell("/grade", "pj"),
+        Cell("/specification", "gg"),
+        Cell("/model", "xh"),
+        Cell("/form", "xt"),
+        Cell("/way", "qx", WAYS),
+        Cell("/way_reason", "qxly"),
+        Cell("/note", "bz"),
+    )
 )
 _GOODS_RECEIPT: Final = (
-    Column("yz", "complete", YES_NO),
-    Column("jsr", "receiver"),
-    Column("jsrq", "received_on"),
-    Column("cy", "differences"),
+    Cell("/complete", "yz", YES_NO),
+    Cell("/receiver", "jsr"),
+    Cell("/received_on", "jsrq"),
+    Cell("/differences", "cy"),
 )
 _DOSSIER_ITEM: Final = (
-    Column("", "attachments", rows=FILES),
-    Column("bsy", "not_applicable"),
-    Column("dbyy", "pending/reason"),
-    Column("dbrq", "pending/expected_on"),
+    Cell("/attachments", "", FILES),
+    Cell("/not_applicable", "bsy"),
+    Cell("/pending/reason", "dbyy"),
+    Cell("/pending/expected_on", "dbrq"),
 )
 
 SENT: Final = Form(
     "ysdj",
-    "涉嫌犯罪案件移送书",
     Sent,
     (
-        Column("ysbh", "number", number=True),
-        Column("sysjg", "recipient"),
-        Column("csjcy", "procuratorate"),
-        Column("ah", "case_number"),
-        Column("larq", "filed_on"),
-        Column("ajly", "origin/source"),
-        *under("", "circumstances", _CIRCUMSTANCES),
-        *under("sxzm", "charge", _CHARGE),
-        Column(
+        Cell("/number", "ysbh", NUMBERED),
+        Cell("/recipient", "sysjg"),
+        Cell("/procuratorate", "csjcy"),
+        Cell("/case_number", "ah"),
+        Cell("/filed_on", "larq"),
+        Cell("/origin/source", "ajly"),
+        *under("/circumstances", "", _CIRCUMSTANCES),
+        *under("/charge", "sxzm", _CHARGE),
+        Cell(
+            "/group",
             "zazcy",
-            "group",
-            rows=(Column("xm", "name"), Column("zfzh", "certificate"), Column("zz", "leads", YES_NO)),
+            Rows((Cell("/name", "xm"), Cell("/certificate", "zfzh"), Cell("/leads", "zz", YES_NO))),
         ),
-        Column("spr", "approver/name"),
-        Column("sprzw", "approver/post", POSTS),
-        Column("spsj", "approved_at"),
-        Column("ysyj", "legal_basis", rows=CITATIONS),
-        Column("yqcs", "measures"),
-        Column(
+        Cell("/approver/name", "spr"),
+        Cell("/approver/post", "sprzw", POSTS),
+        Cell("/approved_at", "spsj"),
+        Cell("/legal_basis", "ysyj", CITATIONS),
+        Cell("/measures", "yqcs"),
+        Cell(
+            "/prior_penalties",
             "yzcf",
-            "prior_penalties",
-            rows=(NUMBER, DECIDED, Column("nr", "content"), Column("fk", "fine")),
+            Rows((NUMBER, DECIDED, Cell("/content", "nr"), Cell("/fine", "fk"))),
         ),
         # 移送材料清单, item by item as 310号令 第六条 counts them.
-        *under("clyss", "dossier/transfer_letter", _DOSSIER_ITEM),
-        *under("cldcbg", "dossier/survey_report", _DOSSIER_ITEM),
-        *under("clwpqd", "dossier/goods_list", _DOSSIER_ITEM),
-        *under("cljyjd", "dossier/test_report", _DOSSIER_ITEM),
-        Column("clqt", "dossier/other", rows=FILES),
-        Column("sawp", "goods", rows=_GOODS),
-        *under("zbr", "contact", CONTACT),
-        Column("cwrq", "dated"),
+        *under("/dossier/transfer_letter", "clyss", _DOSSIER_ITEM),
+        *under("/dossier/survey_report", "cldcbg", _DOSSIER_ITEM),
+        *under("/dossier/goods_list", "clwpqd", _DOSSIER_ITEM),
+        *under("/dossier/test_report", "cljyjd", _DOSSIER_ITEM),
+        Cell("/dossier/other", "clqt", FILES),
+        Cell("/goods", "sawp", _GOODS),
+        *under("/contact", "zbr", CONTACT),
+        Cell("/dated", "cwrq"),
     ),
+    parts=("/circumstances/parties",),
+    name="涉嫌犯罪案件移送书",
 )
 
 RECEIPTED: Final = Form(
     "hz",
-    "移送书回执",
     Receipted,
-    (Column("qsr", "receiver"), Column("qssj", "received_at"), Column("hzbh", "number", number=True)),
+    (Cell("/receiver", "qsr"), Cell("/received_at", "qssj"), Cell("/number", "hzbh", NUMBERED)),
+    name="移送书回执",
 )
 
 _TO_THEM: Final = (
     SENT,
-    Form("bccl", "补充材料", Supplemented, (Column("bcsm", "answers"), ATTACHED)),
+    Form("bccl", Supplemented, (Cell("/answers", "bcsm"), ATTACHED), name="补充材料"),
     Form(
         "wpyj",
-        "涉案物品及材料移交清单",
         GoodsHandedOver,
         (
-            Column("wp", "goods", rows=_GOODS),
-            Column("cl", "materials"),
-            *under("jj", "receipt", _GOODS_RECEIPT),
+            Cell("/goods", "wp", _GOODS),
+            Cell("/materials", "cl"),
+            *under("/receipt", "jj", _GOODS_RECEIPT),
         ),
+        name="涉案物品及材料移交清单",
     ),
-    Form(
-        "jhcl",
-        "接回处理告知",
-        ReturnAccepted,
-        (*under("jj", "goods", _GOODS_RECEIPT), Column("hxcl", "note")),
-    ),
-    Form("tqfy", "提请复议书", ReconsiderationRequested, (NUMBER, Column("fyly", "reasons"), ATTACHED)),
-    Form("jyjd", "建议立案监督", OversightSuggested, (NUMBER, Column("jyly", "reasons"), ATTACHED)),
-    Form("yqsm", "要求说明不立案理由通知书", ExplanationRequested, (NUMBER, Column("smsx", "questions"))),
-    Form("tzla", "通知立案书", FilingOrdered, (NUMBER, Column("ly", "reasons"))),
+    Form("jhcl", ReturnAccepted, (*under("/goods", "jj", _GOODS_RECEIPT), Cell("/note", "hxcl")), name="接回处理告知"),
+    Form("tqfy", ReconsiderationRequested, (NUMBER, Cell("/reasons", "fyly"), ATTACHED), name="提请复议书"),
+    Form("jyjd", OversightSuggested, (NUMBER, Cell("/reasons", "jyly"), ATTACHED), name="建议立案监督"),
+    Form("yqsm", ExplanationRequested, (NUMBER, Cell("/questions", "smsx")), name="要求说明不立案理由通知书"),
+    Form("tzla", FilingOrdered, (NUMBER, Cell("/reasons", "ly")), name="通知立案书"),
 )
 
 _FROM_THEM: Final = (
     RECEIPTED,
-    Form(
-        "bcqq",
-        "补充材料通知书",
-        SupplementRequested,
-        (NUMBER, Column("bcx", "items"), Column("ly", "reason")),
-    ),
+    Form("bcqq", SupplementRequested, (NUMBER, Cell("/items", "bcx"), Cell("/reason", "ly")), name="补充材料通知书"),
     Form(
         "zsga",
-        "移送案件转送通知书",
         Forwarded,
-        (NUMBER, Column("jsjg", "recipient"), Column("tjjcy", "procuratorate"), *GROUND),
+        (NUMBER, Cell("/recipient", "jsjg"), Cell("/procuratorate", "tjjcy"), *GROUND),
+        name="移送案件转送通知书",
     ),
     Form(
         "lags",
-        "立案告知书",
         Filed,
-        (NUMBER, Column("larq", "filed_on"), *under("lazm", "charge", _CHARGE), *under("bar", "contact", CONTACT)),
+        (NUMBER, Cell("/filed_on", "larq"), *under("/charge", "lazm", _CHARGE), *under("/contact", "bar", CONTACT)),
+        name="立案告知书",
     ),
-    Form(
-        "byla",
-        "不予立案通知书",
-        Declined,
-        (NUMBER, DECIDED, *GROUND, Column("ajth", "file_returned", YES_NO)),
-    ),
+    Form("byla", Declined, (NUMBER, DECIDED, *GROUND, Cell("/file_returned", "ajth", YES_NO)), name="不予立案通知书"),
     Form(
         "zacf",
-        "治安管理处罚告知",
         Penalised,
         (
             NUMBER,
             DECIDED,
-            Column("jlts", "detention_days"),
-            Column("fkje", "fine"),
-            Column("cfyj", "legal_basis", rows=CITATIONS),
+            Cell("/detention_days", "jlts"),
+            Cell("/fine", "fkje"),
+            Cell("/legal_basis", "cfyj", CITATIONS),
         ),
+        name="治安管理处罚告知",
     ),
-    Form("ysxz", "移送行政机关处理函", Returned, (NUMBER, *GROUND, Column("cljy", "proposals"), ATTACHED)),
-    Form("fywc", "复议决定书(维持)", ReconsiderationUpheld, (NUMBER, DECIDED, *GROUND)),
-    Form("fybg", "复议决定书(立案)", ReconsiderationReversed, (NUMBER, DECIDED)),
-    Form("smly", "不立案理由说明书", Explained, (NUMBER, Column("ly", "explanation"))),
-    Form("cxaj", "撤销案件决定书", CaseWithdrawn, (NUMBER, DECIDED, *GROUND)),
+    Form("ysxz", Returned, (NUMBER, *GROUND, Cell("/proposals", "cljy"), ATTACHED), name="移送行政机关处理函"),
+    Form("fywc", ReconsiderationUpheld, (NUMBER, DECIDED, *GROUND), name="复议决定书(维持)"),
+    Form("fybg", ReconsiderationReversed, (NUMBER, DECIDED), name="复议决定书(立案)"),
+    Form("smly", Explained, (NUMBER, Cell("/explanation", "ly")), name="不立案理由说明书"),
+    Form("cxaj", CaseWithdrawn, (NUMBER, DECIDED, *GROUND), name="撤销案件决定书"),
     Form(
         "jggz",
-        "处理结果告知书",
         OutcomeReported,
-        (NUMBER, Column("cljg", "outcome", OUTCOMES), Column("gzrq", "reported_on"), Column("sm", "summary")),
+        (NUMBER, Cell("/outcome", "cljg", OUTCOMES), Cell("/reported_on", "gzrq"), Cell("/summary", "sm")),
+        name="处理结果告知书",
     ),
 )
 
-FORMS: Final = book((*_TO_THEM, *_FROM_THEM, *COMMON))
+FORMS: Final = (*_TO_THEM, *_FROM_THEM, *COMMON)
+_BY_TYPE: Final = by_type(FORMS)
+_BY_CODE: Final = by_action(FORMS)
 
 
 def outgoing(parcel: Parcel) -> Filled:
     """Their form of a parcel, and what it loses."""
-    return forms.filled(FORMS, parcel)
+    return letters.filled(_BY_TYPE, parcel)
 
 
 def incoming(agency: str, form: Document) -> Stated | Confirmed:
     """What a form of theirs says. Raises Unreadable."""
-    return forms.understood(FORMS, agency, form)
+    return letters.understood(_BY_CODE, agency, form)

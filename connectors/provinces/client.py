@@ -25,7 +25,7 @@ from connectors.channel import (
 )
 from connectors.errors import ConnectorError, SettingsError, Unreadable
 from connectors.ferry.channel import FerryOptions, ferry_channel
-from connectors.ferry.forms import attachments, cited
+from connectors.ferry.letters import attachments, cited
 from connectors.http.partner import PartnerClient
 from connectors.provinces import mapping
 from contracts.canonical import Document, canonical

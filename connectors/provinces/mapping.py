@@ -11,9 +11,24 @@ from typing import Final
 from pydantic import JsonValue
 
 from connectors.channel import Confirmed, Parcel, Stated
-from connectors.ferry import forms
-from connectors.ferry.columns import ACT, ATTACHED, CITATIONS, CONTACT, FILES, GROUND, NUMBER, PARTIES, PLACE, YES_NO
-from connectors.ferry.forms import COMMON, OPENED, SPOILT, Codes, Column, Filled, Form, book, fill, text, under
+from connectors.ferry import letters
+from connectors.ferry.cells import (
+    ACT,
+    ATTACHED,
+    CITATION,
+    CITATIONS,
+    COMMON,
+    CONTACT,
+    FILE,
+    FILES,
+    GROUND,
+    NUMBER,
+    PARTIES,
+    PLACE,
+    YES_NO,
+)
+from connectors.ferry.letters import OPENED, SPOILT, Filled, text
+from connectors.forms.table import Cell, Form, Rows, Terms, by_action, by_type, fill, under
 from connectors.identity import exchange_of
 from connectors.losses import Loss
 from contracts.canonical import Document
@@ -21,269 +36,288 @@ from events import jointop, lead
 from events.parts import Urgency
 from events.penalties import PenaltyType, Procedure
 
-LEAD_TYPES: Final[Codes] = {
-    lead.LeadType.TRACING.value: "溯源",
-    lead.LeadType.VEHICLE.value: "车辆",
-    lead.LeadType.VESSEL.value: "船舶",
-    lead.LeadType.SITE.value: "工地",
-    lead.LeadType.UNLOADING_POINT.value: "卸点",
-    lead.LeadType.UNIT.value: "单位",
-    lead.LeadType.PERSON.value: "人员",
-}
-APPROVALS: Final[Codes] = {
-    lead.CrossProvinceApproval.APPROVED.value: "已批准",
-    lead.CrossProvinceApproval.REPORTED.value: "已提前报送",
-    lead.CrossProvinceApproval.NONE.value: "未批准、未报送",
-    lead.CrossProvinceApproval.UNKNOWN.value: "不明",
-}
-USABILITIES: Final[Codes] = {
-    lead.Usability.USABLE.value: "可以作为证据使用",
-    lead.Usability.AFTER_REVIEW.value: "经审查可以作为证据使用",
-    lead.Usability.REFERENCE.value: "仅供参考",
-}
-URGENCIES: Final[Codes] = {
-    Urgency.ORDINARY.value: "平件",
-    Urgency.EXPEDITED.value: "加急",
-    Urgency.EXTRA.value: "特急",
-}
-PROCEDURES: Final[Codes] = {Procedure.SIMPLE.value: "简易程序", Procedure.ORDINARY.value: "一般程序"}
-PENALTIES: Final[Codes] = {
-    PenaltyType.WARNING.value: "警告",
-    PenaltyType.CENSURE.value: "通报批评",
-    PenaltyType.FINE.value: "罚款",
-    PenaltyType.CONFISCATION.value: "没收",
-    PenaltyType.PERMIT.value: "许可证件",
-    PenaltyType.RESTRICTION.value: "限制生产经营",
-    PenaltyType.OTHER.value: "其他",
-}
-HANDLINGS: Final[Codes] = {
-    jointop.Handling.RECTIFIED.value: "已整改",
-    jointop.Handling.CASE_FILED.value: "已立案",
-    jointop.Handling.HANDED_OVER.value: "已移送",
-    jointop.Handling.UNFOUNDED.value: "经查不成立",
-    jointop.Handling.NOT_OURS.value: "不属本单位职责",
-}
+LEAD_TYPES: Final = Terms(
+    {
+        lead.LeadType.TRACING.value: "溯源",
+        lead.LeadType.VEHICLE.value: "车辆",
+        lead.LeadType.VESSEL.value: "船舶",
+        lead.LeadType.SITE.value: "工地",
+        lead.LeadType.UNLOADING_POINT.value: "卸点",
+        lead.LeadType.UNIT.value: "单位",
+        lead.LeadType.PERSON.value: "人员",
+    }
+)
+APPROVALS: Final = Terms(
+    {
+        lead.CrossProvinceApproval.APPROVED.value: "已批准",
+        lead.CrossProvinceApproval.REPORTED.value: "已提前报送",
+        lead.CrossProvinceApproval.NONE.value: "未批准、未报送",
+        lead.CrossProvinceApproval.UNKNOWN.value: "不明",
+    }
+)
+USABILITIES: Final = Terms(
+    {
+        lead.Usability.USABLE.value: "可以作为证据使用",
+        lead.Usability.AFTER_REVIEW.value: "经审查可以作为证据使用",
+        lead.Usability.REFERENCE.value: "仅供参考",
+    }
+)
+URGENCIES: Final = Terms(
+    {
+        Urgency.ORDINARY.value: "平件",
+        Urgency.EXPEDITED.value: "加急",
+        Urgency.EXTRA.value: "特急",
+    }
+)
+PROCEDURES: Final = Terms({Procedure.SIMPLE.value: "简易程序", Procedure.ORDINARY.value: "一般程序"})
+PENALTIES: Final = Terms(
+    {
+        PenaltyType.WARNING.value: "警告",
+        PenaltyType.CENSURE.value: "通报批评",
+        PenaltyType.FINE.value: "罚款",
+        PenaltyType.CONFISCATION.value: "没收",
+        PenaltyType.PERMIT.value: "许可证件",
+        PenaltyType.RESTRICTION.value: "限制生产经营",
+        PenaltyType.OTHER.value: "其他",
+    }
+)
+HANDLINGS: Final = Terms(
+    {
+        jointop.Handling.RECTIFIED.value: "已整改",
+        jointop.Handling.CASE_FILED.value: "已立案",
+        jointop.Handling.HANDED_OVER.value: "已移送",
+        jointop.Handling.UNFOUNDED.value: "经查不成立",
+        jointop.Handling.NOT_OURS.value: "不属本单位职责",
+    }
+)
 
-_EVIDENCE: Final = (Column("mc", "title"), Column("bh", "number"), *under("fj", "attachment", FILES))
-_SITE: Final = (Column("mc", "name"), Column("bjbh", "registration"), *under("", "place", PLACE))
-_COMPETENT: Final = (Column("mc", "name"), Column("dm", "agency"), Column("yj", "legal_basis", rows=CITATIONS))
-_CIRCUMSTANCES: Final = (*PARTIES, *under("af", "place", PLACE), *ACT, Column("ldh", "manifests"))
-_CARRIERS: Final = (
-    Column("cp", "plate"),
-    Column("cm", "vessel"),
-    Column("hz", "rated_load/value"),
-    Column("hzdw", "rated_load/unit"),
+_EVIDENCE: Final = Rows((Cell("/title", "mc"), Cell("/number", "bh"), *under("/attachment", "fj", FILE)))
+_SITE: Final = (Cell("/name", "mc"), Cell("/registration", "bjbh"), *under("/place", "", PLACE))
+_COMPETENT: Final = (Cell("/name", "mc"), Cell("/agency", "dm"), Cell("/legal_basis", "yj", CITATIONS))
+_CIRCUMSTANCES: Final = (*PARTIES, *under("/place", "af", PLACE), *ACT, Cell("/manifests", "ldh"))
+_CARRIERS: Final = Rows(
+    (
+        Cell("/plate", "cp"),
+        Cell("/vessel", "cm"),
+        Cell("/rated_load/value", "hz"),
+        Cell("/rated_load/unit", "hzdw"),
+    )
 )
 _PAPERS: Final = (
-    Column("ydh", "waybill"),
-    Column("czzh", "disposal_permit"),
-    Column("ysxkzh", "transport_permit"),
+    Cell("/waybill", "ydh"),
+    Cell("/disposal_permit", "czzh"),
+    Cell("/transport_permit", "ysxkzh"),
 )
 _DECISION: Final = (
     NUMBER,
-    Column("jdrq", "decided_on"),
-    Column("cx", "procedure", PROCEDURES),
-    Column("jg", "outcome"),
-    Column("dl", "category"),
-    Column("fxc", "off_site", YES_NO),
+    Cell("/decided_on", "jdrq"),
+    Cell("/procedure", "cx", PROCEDURES),
+    Cell("/outcome", "jg"),
+    Cell("/category", "dl"),
+    Cell("/off_site", "fxc", YES_NO),
     *PARTIES,
-    Column("cf", "penalties", rows=(Column("zl", "type", PENALTIES), Column("je", "amount"), Column("nr", "content"))),
-    Column("fkhj", "fine"),
-    Column("yj", "legal_basis", rows=CITATIONS),
-    Column("ly", "reason"),
+    Cell("/penalties", "cf", Rows((Cell("/type", "zl", PENALTIES), Cell("/amount", "je"), Cell("/content", "nr")))),
+    Cell("/fine", "fkhj"),
+    Cell("/legal_basis", "yj", CITATIONS),
+    Cell("/reason", "ly"),
 )
 
 
-def _cause(prefix: str, path: str) -> tuple[Column, Column]:
+def _cause(prefix: str, path: str) -> tuple[Cell, Cell]:
     """A cause of action; ours and theirs have columns of their own."""
-    return Column(f"{prefix}ay", f"{path}/name"), Column(f"{prefix}aydm", f"{path}/code")
+    return Cell(f"{path}/name", f"{prefix}ay"), Cell(f"{path}/code", f"{prefix}aydm")
 
 
 def _leads(prefix: str) -> tuple[Form, ...]:
     return (
         Form(
             "xch",
-            "协查函",
             lead.Opened,
             (
                 NUMBER,
-                Column("qhdw", "recipients"),
-                Column("csdw", "copied"),
-                Column("xclx", "lead_type", LEAD_TYPES),
-                *_cause(prefix, "circumstances/cause"),
-                *under("", "circumstances", _CIRCUMSTANCES),
-                Column("qdsj", "dumped_at"),
-                Column("ysgj", "carriers", rows=_CARRIERS),
-                *under("", "papers", _PAPERS),
-                *under("gd", "site", _SITE),
-                Column("kszy", "cross_province_approval", APPROVALS),
-                Column("xcsx", "questions"),
-                Column("yx", "images", rows=FILES),
+                Cell("/recipients", "qhdw"),
+                Cell("/copied", "csdw"),
+                Cell("/lead_type", "xclx", LEAD_TYPES),
+                *_cause(prefix, "/circumstances/cause"),
+                *under("/circumstances", "", _CIRCUMSTANCES),
+                Cell("/dumped_at", "qdsj"),
+                Cell("/carriers", "ysgj", _CARRIERS),
+                *under("/papers", "", _PAPERS),
+                *under("/site", "gd", _SITE),
+                Cell("/cross_province_approval", "kszy", APPROVALS),
+                Cell("/questions", "xcsx"),
+                Cell("/images", "yx", FILES),
                 ATTACHED,
-                Column("bjrq", "reply_by"),
-                Column("yj", "legal_basis", rows=CITATIONS),
-                Column("yt", "purpose"),
-                *under("lxr", "contact", CONTACT),
-                Column("qhrq", "dated"),
-                Column("qfr", "signed_by"),
-                Column("jjcd", "urgency", URGENCIES),
+                Cell("/reply_by", "bjrq"),
+                Cell("/legal_basis", "yj", CITATIONS),
+                Cell("/purpose", "yt"),
+                *under("/contact", "lxr", CONTACT),
+                Cell("/dated", "qhrq"),
+                Cell("/signed_by", "qfr"),
+                Cell("/urgency", "jjcd", URGENCIES),
             ),
+            parts=("/circumstances/parties",),
+            name="协查函",
         ),
-        Form("qs", "签收单", lead.Receipted, (Column("qsr", "receiver"), Column("qssj", "received_at"))),
+        Form("qs", lead.Receipted, (Cell("/receiver", "qsr"), Cell("/received_at", "qssj")), name="签收单"),
         Form(
             "hf",
-            "协查复函(查明)",
             lead.Traced,
             (
                 NUMBER,
-                Column("hcjl", "findings"),
-                *under("yt", "source_site", _SITE),
-                Column("xyr", "parties/persons", rows=PARTIES[0].rows),
-                Column("xydw", "parties/units", rows=PARTIES[1].rows),
-                Column("zj", "evidence", rows=_EVIDENCE),
-                Column("zjxl", "usability", USABILITIES),
-                *under("lxr", "contact", CONTACT),
+                Cell("/findings", "hcjl"),
+                *under("/source_site", "yt", _SITE),
+                *PARTIES,
+                Cell("/evidence", "zj", _EVIDENCE),
+                Cell("/usability", "zjxl", USABILITIES),
+                *under("/contact", "lxr", CONTACT),
             ),
+            name="协查复函(查明)",
         ),
         Form(
             "wcm",
-            "协查复函(未查明)",
             lead.NotFound,
-            (NUMBER, Column("hcfw", "checked"), Column("hcjl", "findings"), *under("lxr", "contact", CONTACT)),
+            (NUMBER, Cell("/checked", "hcfw"), Cell("/findings", "hcjl"), *under("/contact", "lxr", CONTACT)),
+            name="协查复函(未查明)",
         ),
         Form(
             "byxc",
-            "不予协查复函",
             lead.Refused,
-            (NUMBER, *GROUND, *under("gx", "competent_body", _COMPETENT), *under("lxr", "contact", CONTACT)),
+            (NUMBER, *GROUND, *under("/competent_body", "gx", _COMPETENT), *under("/contact", "lxr", CONTACT)),
+            name="不予协查复函",
         ),
         Form(
             "ytla",
-            "源头立案告知",
             lead.Filed,
-            (NUMBER, Column("larq", "filed_on"), *_cause(prefix, "cause"), *under("lxr", "contact", CONTACT)),
+            (NUMBER, Cell("/filed_on", "larq"), *_cause(prefix, "/cause"), *under("/contact", "lxr", CONTACT)),
+            name="源头立案告知",
         ),
         Form(
             "zjyj",
-            "证据移交清单",
             lead.EvidenceShared,
             (
-                Column("zj", "evidence", rows=_EVIDENCE),
-                Column("zjxl", "usability", USABILITIES),
-                Column("yt", "purpose"),
-                Column("yj", "legal_basis", rows=CITATIONS),
+                Cell("/evidence", "zj", _EVIDENCE),
+                Cell("/usability", "zjxl", USABILITIES),
+                Cell("/purpose", "yt"),
+                Cell("/legal_basis", "yj", CITATIONS),
             ),
+            name="证据移交清单",
         ),
         Form(
             "jgtb",
-            "办理结果通报",
             lead.ResultReported,
             (
                 NUMBER,
-                *under("cf", "decision", _DECISION),
-                *_cause(prefix, "decision/cause"),
-                Column("hr", "recognised", YES_NO),
-                Column("bhrly", "not_recognised_because"),
+                *under("/decision", "cf", _DECISION),
+                *_cause(prefix, "/decision/cause"),
+                Cell("/recognised", "hr", YES_NO),
+                Cell("/not_recognised_because", "bhrly"),
             ),
+            parts=("/decision/parties",),
+            name="办理结果通报",
         ),
         Form(
             "bjtz",
-            "协查办结通知",
             lead.Closed,
-            (Column("jg", "summary"), Column("bjrq", "closed_on"), Column("ly", "reason")),
+            (Cell("/summary", "jg"), Cell("/closed_on", "bjrq"), Cell("/reason", "ly")),
+            name="协查办结通知",
         ),
     )
 
 
-_OPERATION_TIMES: Final = (Column("kssj", "starts_at"), Column("jssj", "ends_at"), Column("qrrq", "confirm_by"))
+_OPERATION_TIMES: Final = (Cell("/starts_at", "kssj"), Cell("/ends_at", "jssj"), Cell("/confirm_by", "qrrq"))
 
 _OPERATIONS: Final = (
     Form(
         "lhzf",
-        "联合执法方案",
         jointop.Proposed,
         (
-            Column("mc", "title"),
+            Cell("/title", "mc"),
             NUMBER,
-            Column("lb", "programme"),
-            Column("zx", "campaign"),
-            Column("cydw", "recipients"),
-            Column("csdw", "copied"),
-            Column("fqzz", "own_duty"),
-            Column(
+            Cell("/programme", "lb"),
+            Cell("/campaign", "zx"),
+            Cell("/recipients", "cydw"),
+            Cell("/copied", "csdw"),
+            Cell("/own_duty", "fqzz"),
+            Cell(
+                "/duties",
                 "fg",
-                "duties",
-                rows=(
-                    Column("dw", "agency"),
-                    Column("zz", "duty"),
-                    Column("rs", "staff"),
-                    Column("zb", "equipment"),
+                Rows(
+                    (
+                        Cell("/agency", "dw"),
+                        Cell("/duty", "zz"),
+                        Cell("/staff", "rs"),
+                        Cell("/equipment", "zb"),
+                    )
                 ),
             ),
-            Column("qtdw", "others"),
-            Column("dd", "places", rows=PLACE),
-            Column("fw", "scope"),
+            Cell("/others", "qtdw"),
+            Cell("/places", "dd", Rows(PLACE)),
+            Cell("/scope", "fw"),
             *_OPERATION_TIMES,
-            Column("pc", "rhythm"),
-            Column("sy", "reason"),
-            Column("yj", "legal_basis", rows=CITATIONS),
-            Column("rs", "staff"),
-            Column("zb", "equipment"),
-            *under("lxr", "contact", CONTACT),
+            Cell("/rhythm", "pc"),
+            Cell("/reason", "sy"),
+            Cell("/legal_basis", "yj", CITATIONS),
+            Cell("/staff", "rs"),
+            Cell("/equipment", "zb"),
+            *under("/contact", "lxr", CONTACT),
             ATTACHED,
-            Column("jjcd", "urgency", URGENCIES),
+            Cell("/urgency", "jjcd", URGENCIES),
         ),
+        name="联合执法方案",
     ),
     Form(
         "qrcj",
-        "确认参加",
         jointop.Confirmed,
         (
-            Column("kssj", "starts_at"),
-            *under("ddr", "contact", CONTACT),
-            Column("rs", "staff"),
-            Column("zb", "equipment"),
-            Column("yj", "note"),
+            Cell("/starts_at", "kssj"),
+            *under("/contact", "ddr", CONTACT),
+            Cell("/staff", "rs"),
+            Cell("/equipment", "zb"),
+            Cell("/note", "yj"),
         ),
+        name="确认参加",
     ),
-    Form("bcj", "不参加答复", jointop.Declined, (*GROUND, *under("gx", "competent_body", _COMPETENT))),
-    Form("yqjx", "延期举行通知", jointop.Postponed, (*_OPERATION_TIMES, Column("ly", "reason"))),
-    Form("qxtz", "取消通知", jointop.Cancelled, (Column("ly", "reason"),)),
+    Form("bcj", jointop.Declined, (*GROUND, *under("/competent_body", "gx", _COMPETENT)), name="不参加答复"),
+    Form("yqjx", jointop.Postponed, (*_OPERATION_TIMES, Cell("/reason", "ly")), name="延期举行通知"),
+    Form("qxtz", jointop.Cancelled, (Cell("/reason", "ly"),), name="取消通知"),
     Form(
         "wtfb",
-        "问题分办单",
         jointop.FindingAssigned,
         (
-            Column("wt", "findings", rows=(Column("bh", "id"), Column("nr", "text"), *under("", "place", PLACE))),
-            Column("qx", "due"),
+            Cell("/findings", "wt", Rows((Cell("/id", "bh"), Cell("/text", "nr"), *under("/place", "", PLACE)))),
+            Cell("/due", "qx"),
             ATTACHED,
         ),
+        name="问题分办单",
     ),
     Form(
         "wtfk",
-        "问题反馈单",
         jointop.FindingAnswered,
         (
-            Column(
+            Cell(
+                "/answers",
                 "fk",
-                "answers",
-                rows=(
-                    Column("bh", "finding"),
-                    Column("jg", "handling", HANDLINGS),
-                    Column("qk", "text"),
-                    Column("ah", "case_number"),
-                    *under("gx", "competent_body", _COMPETENT),
+                Rows(
+                    (
+                        Cell("/finding", "bh"),
+                        Cell("/handling", "jg", HANDLINGS),
+                        Cell("/text", "qk"),
+                        Cell("/case_number", "ah"),
+                        *under("/competent_body", "gx", _COMPETENT),
+                    )
                 ),
             ),
-            *under("lxr", "contact", CONTACT),
+            *under("/contact", "lxr", CONTACT),
             ATTACHED,
         ),
+        name="问题反馈单",
     ),
-    Form("lhbj", "联合执法办结", jointop.Closed, (Column("bz", "note"),)),
+    Form("lhbj", jointop.Closed, (Cell("/note", "bz"),), name="联合执法办结"),
 )
 
-TO_THEM: Final = book((*_leads("lh"), *_OPERATIONS, *COMMON))
-FROM_THEM: Final = book((*_leads(""), *_OPERATIONS, *COMMON))
+TO_THEM: Final = by_type((*_leads("lh"), *_OPERATIONS, *COMMON))
+FROM_THEM: Final = by_action((*_leads(""), *_OPERATIONS, *COMMON))
 _SCENE: Final = "/circumstances/place/division"
 _OPENING: Final = {"xch", "lhzf"}
 """Forms with which they begin an exchange of their own; its number is their `ajbh`."""
@@ -291,7 +325,7 @@ _OPENING: Final = {"xch", "lhzf"}
 
 def outgoing(parcel: Parcel) -> Filled:
     """Their form of a parcel, and what it loses, the crosswalk's losses first."""
-    found = forms.filled(TO_THEM, parcel)
+    found = letters.filled(TO_THEM, parcel)
     crossed = parcel.item.get("crosswalk")
     content = found.form.get("nr")
     if not isinstance(crossed, dict) or not isinstance(content, dict):
@@ -304,10 +338,10 @@ def incoming(agency: str, form: Document) -> Stated | Confirmed:
     """What a form of theirs says, in an exchange of ours or of their own. Raises Unreadable."""
     code = text(form, "bdlx")
     if code in {OPENED, SPOILT} or "wlbh" in form:
-        return forms.understood(FROM_THEM, agency, form)
+        return letters.understood(FROM_THEM, agency, form)
     number = text(form, "ajbh")
     opens = code in _OPENING
-    return forms.stated(FROM_THEM, agency, form, exchange=exchange_of(agency, number), case=number if opens else None)
+    return letters.stated(FROM_THEM, agency, form, exchange=exchange_of(agency, number), case=number if opens else None)
 
 
 # --- the crosswalk
@@ -327,22 +361,22 @@ def _crossed(crossed: Document) -> tuple[Document, tuple[Loss, ...]]:
 
 
 _CAUSE_ROW: Final = (
-    Column("xm", "pointer"),
-    Column("lhay", "given/name"),
-    Column("lhaydm", "given/code"),
-    Column("ay", "theirs/name"),
-    Column("aydm", "theirs/code"),
-    Column("zgbm", "there/authority"),
-    Column("zgfg", "there/local", rows=(*CITATIONS, Column("nr", "text_zh"))),
-    Column("gjfg", "national", rows=(*CITATIONS, Column("nr", "text_zh"))),
-    Column("bb", "version"),
-    Column("zt", "status"),
+    Cell("/pointer", "xm"),
+    Cell("/given/name", "lhay"),
+    Cell("/given/code", "lhaydm"),
+    Cell("/theirs/name", "ay"),
+    Cell("/theirs/code", "aydm"),
+    Cell("/there/authority", "zgbm"),
+    Cell("/there/local", "zgfg", Rows((*CITATION, Cell("/text_zh", "nr")))),
+    Cell("/national", "gjfg", Rows((*CITATION, Cell("/text_zh", "nr")))),
+    Cell("/version", "bb"),
+    Cell("/status", "zt"),
 )
 _PLACE_ROW: Final = (
-    Column("xm", "pointer"),
-    Column("qh", "code"),
-    Column("qhmc", "name"),
-    Column("fei", "not_these", rows=(Column("mc", "name"), Column("dm", "code"))),
+    Cell("/pointer", "xm"),
+    Cell("/code", "qh"),
+    Cell("/name", "qhmc"),
+    Cell("/not_these", "fei", Rows((Cell("/name", "mc"), Cell("/code", "dm")))),
 )
 
 

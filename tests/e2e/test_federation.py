@@ -20,6 +20,8 @@ from contracts.library import load
 from contracts.mirrors import require_mirrored
 from contracts.records import Record
 from contracts.signatures import verify_seal
+from services.cli import delivery
+from services.cli.agencies import agency_key
 from services.cli.driver import Driver
 from services.cli.stack import REGISTRARS, Stack
 from tests.support.factory import CASE, fact, key
@@ -30,6 +32,7 @@ from tests.support.told import at
 
 pytestmark = pytest.mark.timeout(900)
 
+DELIVERY: Final = "delivery+files"
 BUSES: Final = (MINHANG_BUS, QINGPU_BUS)
 HOSTED: Final = {MINHANG: MINHANG_BUS, QINGPU: QINGPU_BUS}
 
@@ -224,10 +227,14 @@ class Week:
     async def mend(self) -> None:
         """It is mended; who hands over and who takes is killed while they do."""
         self._link.mend()
+        # The operators know that it is, and do not wait for the next attempt.
+        for stack, peer in ((self._link.minhang, QINGPU_BUS), (self._link.qingpu, MINHANG_BUS)):
+            bus_key = agency_key(stack.bus, stack.keys)
+            await delivery.act(stack.url, bus_key, "resume", {"agency": peer})
         await self._ends.length(QINGPU, QINGPU_BUS, self.late, 1)
         for stack, names in (
-            (self._link.minhang, ("delivery",)),
-            (self._link.qingpu, ("delivery", REGISTRARS, "gateway")),
+            (self._link.minhang, (DELIVERY,)),
+            (self._link.qingpu, (DELIVERY, REGISTRARS, "gateway")),
         ):
             for name in names:
                 stack.children[name].send(signal.SIGKILL)

@@ -57,7 +57,7 @@ async def strike(stack: Stack, endpoint: Endpoint) -> None:
     total = EXCHANGES * PER_EXCHANGE
     for number in range(1, KILLS + 1):
         await eventually(lambda: len(endpoint.taken) >= number * total // (KILLS + 2), seconds=120)  # noqa: B023
-        stack.children["delivery"].send(signal.SIGKILL)
+        stack.children["delivery+files"].send(signal.SIGKILL)
 
 
 def order(endpoint: Endpoint) -> dict[str, list[int]]:

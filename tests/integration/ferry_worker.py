@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from connectors.ferry.crossing import Ferry, Item
 from connectors.ferry.folders import Folders
 from connectors.ferry.papers import Ends
-from connectors.ferry.shelf import Shelf
+from tests.support.channels import MemoryFiles
 from tests.support.factory import key, world
 
 
@@ -21,7 +21,7 @@ async def main(home: Path) -> None:
         Folders(home / "outgoing", home / "incoming"),
         key=key("310112-bus"),
         keys=world().agencies,
-        files=Shelf(home / "shelf"),
+        files=MemoryFiles(),
         clock=lambda: datetime(2026, 11, 12, 2, tzinfo=UTC),
     )
     noted = home / "sent.log"

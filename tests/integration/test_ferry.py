@@ -23,9 +23,9 @@ from connectors.ferry.crossing import Ferry, Item, Pace, Seen
 from connectors.ferry.folders import Folders
 from connectors.ferry.gap import FAIR, Gap, Weather
 from connectors.ferry.papers import WINDOW, Ends, Entry, Manifest, Receipt, Request, file_name, manifest_of
-from connectors.ferry.shelf import Shelf
 from contracts.canonical import parse_object, timestamp
 from contracts.signatures import SigningKey
+from tests.support.channels import MemoryFiles
 from tests.support.factory import key, world
 
 BUS, POLICE = "310112-bus", "310112-ga"
@@ -60,7 +60,7 @@ class Side:
     def __post_init__(self) -> None:
         for folder in (self.outgoing, self.incoming):
             folder.mkdir(parents=True, exist_ok=True)
-        self.shelf = Shelf(self.home / "shelf")
+        self.files = MemoryFiles()
         self.ferry = self._made()
 
     @property
@@ -81,7 +81,7 @@ class Side:
             Folders(self.outgoing, self.incoming),
             key=key(self.ends.ours),
             keys=world().agencies,
-            files=self.shelf,
+            files=self.files,
             clock=lambda: NOW,
             pace=self.pace,
             seconds=self.seconds,
@@ -187,13 +187,13 @@ async def test_nothing_is_receipted_before_the_reader_has_it(tmp_path: Path) -> 
 
 async def test_attachments_cross_once_each_and_are_kept(tmp_path: Path) -> None:
     both = pair(tmp_path)
-    digest = await both.bus.shelf.put(b"photo" * 1_000_000)
+    digest = both.bus.files.put(b"photo" * 1_000_000)
     items = [Item("item-1", b"{}", [digest]), Item("item-2", b"{}", [digest])]
     await both.bus.ferry.send(items)
     assert len([path for path in both.bus.outgoing.iterdir() if path.is_file()]) == 4
     await both.turn(2)
     assert [item.attachments for item in both.police.items] == [(digest,), (digest,)]
-    assert b"".join([piece async for piece in both.police.shelf.read(digest)]) == b"photo" * 1_000_000
+    assert b"".join([piece async for piece in both.police.files.read(digest)]) == b"photo" * 1_000_000
 
 
 async def test_a_missing_attachment_stops_its_own_item_and_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -477,7 +477,7 @@ async def test_a_receipt_for_what_was_not_sent_is_set_aside(tmp_path: Path) -> N
 async def test_an_agency_may_use_a_ferry_of_its_own_making(tmp_path: Path) -> None:
     """By the description alone: a batch is made here by hand, with more than one item and without our folders."""
     both = pair(tmp_path)
-    digest = await both.bus.shelf.put(b"picture")
+    digest = both.bus.files.put(b"picture")
     bodies = [b'{"a":1}', b'{"a":2}', b"picture"]
     entries = [
         Entry(

@@ -21,6 +21,7 @@ from connectors.simulation import Faults, Mode
 from events import workorder
 from tests.support.channels import Exchanging, MemoryFiles, opening
 from tests.support.factory import TIME, example, new_exchange
+from tests.support.parcels import parcel_of
 
 CENTRE, TEAM, OTHER, BUREAU = "310112-cyzx", "310112102-cg", "310112107-cg", "310112-cg"
 FIRST = "闵网格〔2026〕000001号"
@@ -59,7 +60,7 @@ class Place:
         self.channels: list[Channel] = []
 
     def channel(self, **options: Any) -> Channel:
-        found = open_channel(opening(CENTRE, self.centre.url, self.folder, via="grid", files=self.files, **options))
+        found = open_channel(opening(CENTRE, "grid", self.centre.url, self.files, keys=self.folder, **options))
         self.channels.append(found)
         return found
 
@@ -255,7 +256,7 @@ async def test_its_own_word_and_stubs_make_no_call(place: Place) -> None:
     order = await dispatched(place)
     place.centre.faults.set(Mode.OFF)
     await order.deliver()
-    stub = parcel({"kind": "stub", "stub": {"sequence": 2}}, reference=FIRST)
+    stub = parcel_of(CENTRE, {"kind": "stub", "stub": {"sequence": 2}}, reference=FIRST)
     assert (await order.channel.hand_over(stub)).reference == FIRST
 
 
@@ -263,7 +264,7 @@ async def test_a_rejection_of_its_own_word_is_told_as_an_error_once(place: Place
     channel = place.channel()
     rejection = {"outcome": "rejection", "id": "grid-9", "exchange": "e", "code": "illegal-move", "detail": "too late"}
     for _ in range(2):
-        await channel.hand_over(parcel({"kind": "rejection", "rejection": rejection}, kind=None))
+        await channel.hand_over(parcel_of(CENTRE, {"kind": "rejection", "rejection": rejection}, kind=None))
     assert place.desk.errors == [
         {
             "externalId": "p1",
@@ -280,7 +281,7 @@ async def test_other_kinds_go_as_letters(place: Place) -> None:
     channel = place.channel()
     item: dict[str, Any] = {"kind": "event", "event": {**example("notice.sent"), "sequence": 1}}
     for _ in range(2):
-        await channel.hand_over(parcel(item, kind="notice"))
+        await channel.hand_over(parcel_of(CENTRE, item, kind="notice"))
     assert place.desk.letters == [{"externalId": "p1", "title": "联动 notice", "document": item}]
 
 
@@ -317,8 +318,8 @@ async def test_handed_over_again_after_a_fault_acts_once(place: Place, mode: Mod
     theirs.state(TEAM, "workorder.accepted", **ACCEPTED)
     ours = Exchanging("workorder", CENTRE, theirs.channel, new_exchange())
     ours.state(BUREAU, "workorder.dispatched", recipient=CENTRE)
-    rejected = parcel({"kind": "rejection", "rejection": {"id": "grid-3"}}, kind=None)
-    letter = parcel({"kind": "event", "event": example("notice.sent")}, id_="p2", kind="notice")
+    rejected = parcel_of(CENTRE, {"kind": "rejection", "rejection": {"id": "grid-3"}}, kind=None)
+    letter = parcel_of(CENTRE, {"kind": "event", "event": example("notice.sent")}, id_="p2", kind="notice")
 
     place.centre.faults.set(mode, seconds=0.5)
     for work in (theirs.deliver, ours.deliver, handing(theirs, rejected), handing(theirs, letter)):
@@ -506,7 +507,7 @@ async def test_who_has_no_token_is_away_until_the_contract_is_mended(tmp_path: P
 )
 async def test_options_that_cannot_be_meant(tmp_path: Path, options: dict[str, Any]) -> None:
     with pytest.raises(SettingsError):
-        open_channel(opening(CENTRE, "http://127.0.0.1:1", tmp_path, via="grid", **options))
+        open_channel(opening(CENTRE, "grid", "http://127.0.0.1:1", keys=tmp_path, **options))
 
 
 async def test_the_centre_as_a_process_of_its_own(tmp_path: Path) -> None:
@@ -515,7 +516,7 @@ async def test_the_centre_as_a_process_of_its_own(tmp_path: Path) -> None:
     )
     assert process.stdout is not None
     url = (await process.stdout.readline()).decode().strip()
-    channel = open_channel(opening(CENTRE, url, tmp_path, via="grid"))
+    channel = open_channel(opening(CENTRE, "grid", url, keys=tmp_path))
     async with ClientSession() as session:
         case = await asked(session, f"{url}/_desk/cases", {"detail": DETAIL, "time": "2026-11-05 10:00:00"})
         urged = {"caseNo": case["caseNo"], "action": "督办", "detail": {"requirement": "请说明进展。"}}
@@ -537,10 +538,6 @@ async def asked(session: ClientSession, url: str, form: dict[str, Any]) -> dict[
     async with session.post(url, data=orjson.dumps(form)) as answer:
         found: dict[str, Any] = orjson.loads(await answer.read())
         return found
-
-
-def parcel(item: Any, *, id_: str = "p1", kind: str | None = "workorder", reference: str | None = None) -> Parcel:
-    return Parcel(id_, CENTRE, item, orjson.dumps(item), kind, new_exchange(), 1, reference)
 
 
 def ids(found: Collected) -> list[str]:

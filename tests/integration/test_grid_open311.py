@@ -18,6 +18,7 @@ from connectors.simulation import Faults, Mode
 from events import workorder
 from tests.support.channels import Exchanging, opening
 from tests.support.factory import TIME, example, new_exchange
+from tests.support.parcels import parcel_of
 
 CENTRE, TEAM, BUREAU = "310112-cyzx", "310112102-cg", "310112-cg"
 NUMBER = "闵网格〔2026〕000001号"
@@ -57,7 +58,7 @@ class Place:
 
     def channel(self, **options: Any) -> Channel:
         given: dict[str, Any] = {"dialect": "open311", "token": "open311.key", "jurisdiction": "shmh.gov.cn", **options}
-        found = open_channel(opening(CENTRE, self.url, self.folder, via="grid", **given))
+        found = open_channel(opening(CENTRE, "grid", self.url, keys=self.folder, **given))
         self.channels.append(found)
         return found
 
@@ -161,7 +162,7 @@ async def test_handed_over_and_collected_again_after_a_fault(place: Place, mode:
 
 def order_to_nobody() -> Parcel:
     event = {**example("workorder.dispatched"), "exchange": new_exchange()}
-    return parcel({"kind": "event", "event": event})
+    return parcel_of(CENTRE, {"kind": "event", "event": event})
 
 
 @pytest.mark.parametrize("mode", [Mode.REPEATING, Mode.DISORDERED])
@@ -181,12 +182,14 @@ async def test_what_makes_no_call_and_what_has_no_form(place: Place) -> None:
     channel = place.channel()
     place.centre.faults.set(Mode.OFF)
     for item in ({"kind": "stub", "stub": {}}, {"kind": "rejection", "rejection": {"id": "x"}}):
-        await channel.hand_over(parcel(item))
-    await channel.hand_over(parcel({"kind": "event", "event": {**example("workorder.closed"), "source": CENTRE}}))
+        await channel.hand_over(parcel_of(CENTRE, item))
+    await channel.hand_over(
+        parcel_of(CENTRE, {"kind": "event", "event": {**example("workorder.closed"), "source": CENTRE}})
+    )
     with pytest.raises(PartnerRefuses, match="no other form"):
-        await channel.hand_over(parcel({"kind": "event", "event": example("notice.sent")}, kind="notice"))
+        await channel.hand_over(parcel_of(CENTRE, {"kind": "event", "event": example("notice.sent")}, kind="notice"))
     with pytest.raises(PartnerRefuses, match="no number"):
-        await channel.hand_over(parcel({"kind": "event", "event": example("workorder.closed")}))
+        await channel.hand_over(parcel_of(CENTRE, {"kind": "event", "event": example("workorder.closed")}))
 
 
 async def test_without_the_api_key_nothing_is_taken(place: Place) -> None:
@@ -243,10 +246,6 @@ async def test_the_centre_serves_the_standard(place: Place) -> None:
             f"{place.url}/requests.json", data={"api_key": "key", "service_code": "other"}
         ) as answer:
             assert (answer.status, (await answer.json())[0]["description"]) == (400, "a location is missing")
-
-
-def parcel(item: Any, *, kind: str | None = "workorder") -> Parcel:
-    return Parcel("p1", CENTRE, item, orjson.dumps(item), kind, new_exchange(), 1, None)
 
 
 def ids(found: Collected) -> list[str]:

@@ -18,7 +18,8 @@ from connectors.simulation import RETRY_AFTER, Mode
 from contracts.canonical import Document
 from events import workorder
 from services.kernel.exchange import Registration
-from tests.support.forms import Shelf, begun, opening, parcel, rejection, state
+from tests.support.channels import MemoryFiles, begun, opening, state
+from tests.support.parcels import copied, parcel, rejection
 from tests.support.play import Play
 
 HOTLINE, QIBAO = "310000-rx", "310112102-cg"
@@ -51,7 +52,7 @@ class Rig:
 
     hotline: HotlineSimulator
     client: Hotline
-    files: Shelf
+    files: MemoryFiles
 
     async def stated(self, cursor: str | None = None) -> Sequence[Stated | Confirmed]:
         """All that the hotline has, page after page."""
@@ -77,7 +78,7 @@ class Rig:
         assert isinstance(play.when(QIBAO, name, by={"case": case}, **members), Registration)
 
     async def hand_over(self, play: Play, sequence: int) -> None:
-        await self.client.hand_over(parcel(play, sequence, HOTLINE, play.standing.case))
+        await self.client.hand_over(parcel(HOTLINE, copied(play, sequence, HOTLINE), play.standing.case))
 
     def heard(self, play: Play) -> list[tuple[Any, Any]]:
         """What the hotline has of us, as it came."""
@@ -86,9 +87,9 @@ class Rig:
 
 @pytest.fixture
 async def rig() -> AsyncIterator[Rig]:
-    simulator, files = HotlineSimulator(), Shelf()
+    simulator, files = HotlineSimulator(), MemoryFiles()
     await simulator.start()
-    client = open_channel(opening(HOTLINE, "hotline", simulator.url, files, units={"MH-QB": QIBAO}))
+    client = open_channel(opening(HOTLINE, "hotline", simulator.url, files, timeout=0.5, units={"MH-QB": QIBAO}))
     assert isinstance(client, Hotline)
     yield Rig(simulator, client, files)
     await client.close()
@@ -270,7 +271,7 @@ async def test_who_opened_a_reply_confirms_it(rig: Rig) -> None:
     [letter] = rig.hotline.threads[play.standing.case].letters
     rig.hotline.act("签收", {"id": letter["key"]}, play.standing.case, AT)
     [found] = await rig.stated("1")
-    assert found == Confirmed(parcel(play, 2, HOTLINE).id, "retrieved")
+    assert found == Confirmed(parcel(HOTLINE, copied(play, 2, HOTLINE)).id, "retrieved")
 
 
 async def test_a_rejection_is_told_to_it(rig: Rig) -> None:
@@ -284,7 +285,7 @@ async def test_a_rejection_is_told_to_it(rig: Rig) -> None:
 async def test_its_own_facts_and_stubs_need_no_call(rig: Rig) -> None:
     play = await rig.begun()
     await rig.hotline.stop()
-    own = parcel(play, 1, HOTLINE)
+    own = parcel(HOTLINE, copied(play, 1, HOTLINE))
     stub = replace(own, item={"kind": "stub", "stub": {"stub": True}})
     assert await rig.client.hand_over(own) == await rig.client.hand_over(stub) == Handed()
 
@@ -293,9 +294,9 @@ async def test_what_it_does_not_take(rig: Rig) -> None:
     play = await rig.begun()
     rig.says(play, "workorder.accepted", channel="hotline_12345")
     with pytest.raises(PartnerRefuses, match="its own orders"):
-        await rig.client.hand_over(parcel(play, 2, HOTLINE))
+        await rig.client.hand_over(parcel(HOTLINE, copied(play, 2, HOTLINE)))
     with pytest.raises(PartnerRefuses, match="409"):
-        await rig.client.hand_over(parcel(play, 2, HOTLINE, "SYN-RX-9999"))
+        await rig.client.hand_over(parcel(HOTLINE, copied(play, 2, HOTLINE), "SYN-RX-9999"))
 
 
 async def test_options_are_checked() -> None:

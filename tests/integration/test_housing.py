@@ -14,7 +14,8 @@ from connectors.housing.simulator import HousingSimulator
 from connectors.identity import exchange_of
 from connectors.simulation import Mode
 from services.kernel.exchange import Registration
-from tests.support.forms import Shelf, begun, opening, parcel, rejection, state
+from tests.support.channels import MemoryFiles, begun, opening, state
+from tests.support.parcels import copied, parcel, rejection
 from tests.support.play import MINHANG, Play
 
 REGISTRY, BUREAU = "310112-bdc", "310112-fgj"
@@ -52,7 +53,7 @@ class Rig:
     agency: str
     partner: HousingSimulator
     client: Housing
-    files: Shelf
+    files: MemoryFiles
 
     async def stated(self, cursor: str | None = None) -> Sequence[Stated | Confirmed]:
         page = await self.client.collect(cursor)
@@ -61,7 +62,7 @@ class Rig:
         return page.arrivals
 
     async def hand_over(self, play: Play, sequence: int, reference: str | None = None) -> Handed:
-        return await self.client.hand_over(parcel(play, sequence, self.agency, reference))
+        return await self.client.hand_over(parcel(self.agency, copied(play, sequence, self.agency), reference))
 
     async def acts(self, play: Play, action: str, form: Mapping[str, Any], number: str) -> None:
         """The partner acts, and the bus registers what it states; its own copy needs no call."""
@@ -74,9 +75,9 @@ class Rig:
 
 
 async def _rig(agency: str) -> AsyncIterator[Rig]:
-    simulator, files = HousingSimulator(), Shelf()
+    simulator, files = HousingSimulator(), MemoryFiles()
     await simulator.start()
-    client = open_channel(opening(agency, "housing", simulator.url, files))
+    client = open_channel(opening(agency, "housing", simulator.url, files, timeout=0.5))
     assert isinstance(client, Housing)
     yield Rig(agency, simulator, client, files)
     await client.close()
@@ -228,7 +229,7 @@ async def test_what_a_firm_reported_is_passed_on_by_the_bureau_and_answered(bure
 
 async def test_any_other_business_arrives_as_a_letter(bureau: Rig) -> None:
     play = Play("jointop").given((MINHANG, "jointop.proposed", {"attachments": []}))
-    item = parcel(play, 1, "310112-jgw")
+    item = parcel("310112-jgw", copied(play, 1, "310112-jgw"))
     handed = await bureau.client.hand_over(replace(item, recipient=BUREAU))
     [letter] = bureau.partner.threads[str(handed.reference)].letters
     assert (letter["business"], letter["document"]) == ("来文", item.item["event"])
@@ -260,7 +261,7 @@ async def test_a_rejection_is_told_to_it_once(registry: Rig) -> None:
 async def test_its_own_facts_and_stubs_need_no_call(registry: Rig) -> None:
     play = requested(registry).given((REGISTRY, "annotation.recorded"))
     await registry.partner.stop()
-    own = parcel(play, 2, REGISTRY)
+    own = parcel(REGISTRY, copied(play, 2, REGISTRY))
     stub = replace(own, item={"kind": "stub", "stub": {"stub": True}})
     assert await registry.client.hand_over(own) == await registry.client.hand_over(stub) == Handed()
 

@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,12 +16,12 @@ from connectors.ferry.crossing import Pace
 from connectors.ferry.gap import FAIR, Weather
 from connectors.ferry.papers import Ends
 from connectors.ferry.partner import FerryPartner, There
-from connectors.ferry.shelf import Shelf
 from connectors.police.simulator import BRANCHES, PoliceDesk, police
 from contracts import agencies
 from contracts.canonical import Document
+from tests.support.channels import MemoryFiles, opening
 from tests.support.factory import BUS, example, key, new_exchange, overlay, world
-from tests.support.parcels import in_exchange, opening, parcel
+from tests.support.parcels import in_exchange, parcel
 
 POLICE = "310112-ga"
 EAGER = {"ask_after": 0, "resend_after": 0}
@@ -57,12 +58,10 @@ def folders(home: Path) -> tuple[Path, Path]:
     return home / "outgoing", home / "incoming"
 
 
-def opened(home: Path, shelf: Shelf, **options: int | str) -> Opening:
+def opened(home: Path, shelf: MemoryFiles, **options: Any) -> Opening:
     outgoing, incoming = folders(home)
-    channel = agencies.Channel(
-        via="police", signs_for=True, options={"outgoing": str(outgoing), "incoming": str(incoming), **EAGER, **options}
-    )
-    return opening(POLICE, channel, shelf)
+    given: dict[str, Any] = {"outgoing": str(outgoing), "incoming": str(incoming), **EAGER, **options}
+    return opening(POLICE, "police", files=shelf, **given)
 
 
 def there(home: Path, *, seed: int = 0) -> There:
@@ -82,14 +81,14 @@ def simulated(home: Path, *, seed: int = 0, branch: str | None = None) -> FerryP
     return police(there(home / "police", seed=seed), outgoing=outgoing, incoming=incoming, branch=branch)
 
 
-async def referral(shelf: Shelf, exchange: str | None = None, *, number: int = 3) -> Parcel:
+def referral(shelf: MemoryFiles, exchange: str | None = None, *, number: int = 3) -> Parcel:
     """A letter whose attachments the shelf has."""
     sent = in_exchange(example("referral.sent"), exchange)
     data = sent["data"]
     assert isinstance(data, dict)
     dossier = data["dossier"]
     assert isinstance(dossier, dict)
-    digest = await shelf.put(f"示例材料 {number}".encode())
+    digest = shelf.put(f"示例材料 {number}".encode())
     for item in dossier.values():
         files = item.get("attachments", []) if isinstance(item, dict) else item
         assert isinstance(files, list)
@@ -114,10 +113,10 @@ async def turns(reader: Reader, partner: FerryPartner[PoliceDesk], times: int) -
 
 
 async def test_a_referral_is_signed_for_filed_and_its_outcome_told(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path / "ours")
+    shelf = MemoryFiles()
     reader = Reader(open_channel(opened(tmp_path / "bus", shelf)))
     partner = simulated(tmp_path, branch="lags")
-    letter = await referral(shelf)
+    letter = referral(shelf)
     handed = await reader.channel.hand_over(letter)
     assert handed.stage == "relayed"
     await turns(reader, partner, 5)
@@ -127,7 +126,7 @@ async def test_a_referral_is_signed_for_filed_and_its_outcome_told(tmp_path: Pat
     assert {item.parcel for item in reader.confirmed} == {letter.id}
     assert {item.kind for item in reader.stated} == {"referral"}
     assert reader.stated[0].reference == "A310112000001"
-    assert len([*(tmp_path / "police" / "shelf").iterdir()]) == 1
+    assert len([*(tmp_path / "police" / "files" / "sha-256").glob("*/*")]) == 1
     await reader.channel.hand_over(follows(letter, "goods_handed_over", 7))
     await turns(reader, partner, 4)
     assert reader.names(exchange)[-1] == "outcome_reported"
@@ -147,10 +146,10 @@ async def test_a_referral_is_signed_for_filed_and_its_outcome_told(tmp_path: Pat
     ],
 )
 async def test_each_branch_of_their_decision(tmp_path: Path, branch: str, then: str | None, end: list[str]) -> None:
-    shelf = Shelf(tmp_path / "ours")
+    shelf = MemoryFiles()
     reader = Reader(open_channel(opened(tmp_path / "bus", shelf)))
     partner = simulated(tmp_path, branch=branch)
-    letter = await referral(shelf)
+    letter = referral(shelf)
     await reader.channel.hand_over(letter)
     await turns(reader, partner, 5)
     if then is not None:
@@ -162,11 +161,11 @@ async def test_each_branch_of_their_decision(tmp_path: Path, branch: str, then: 
 
 
 async def test_through_foul_weather_and_restarts_every_case_is_told_once_and_in_order(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path / "ours")
+    shelf = MemoryFiles()
     reader = Reader(open_channel(opened(tmp_path / "bus", shelf)))
     partner = simulated(tmp_path, seed=11)
     partner.set_weather(FOUL)
-    letters = [await referral(shelf, new_exchange(), number=number) for number in range(1, 13)]
+    letters = [referral(shelf, new_exchange(), number=number) for number in range(1, 13)]
     for count, letter in enumerate(letters):
         await reader.channel.hand_over(letter)
         if count % 4 == 3:
@@ -199,11 +198,11 @@ async def test_through_foul_weather_and_restarts_every_case_is_told_once_and_in_
 
 
 async def test_days_off_delay_and_lose_nothing(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path / "ours")
+    shelf = MemoryFiles()
     reader = Reader(open_channel(opened(tmp_path / "bus", shelf)))
     partner = simulated(tmp_path, branch="lags")
     partner.closed = True
-    letter = await referral(shelf)
+    letter = referral(shelf)
     await reader.channel.hand_over(letter)
     await turns(reader, partner, 5)
     assert reader.confirmed == []
@@ -215,11 +214,11 @@ async def test_days_off_delay_and_lose_nothing(tmp_path: Path) -> None:
 
 
 async def test_a_form_that_nobody_understands_is_set_aside_and_holds_nobody_up(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path / "ours")
+    shelf = MemoryFiles()
     reader = Reader(open_channel(opened(tmp_path / "bus", shelf)))
     partner = simulated(tmp_path, branch="lags")
     partner.desk.write({"bdlx": "qita", "wlbh": new_exchange()}, POLICE)
-    letter = await referral(shelf)
+    letter = referral(shelf)
     await reader.channel.hand_over(letter)
     await turns(reader, partner, 6)
     assert reader.names(str(letter.exchange)) == ["receipted", "filed"]
@@ -231,7 +230,7 @@ async def test_a_form_that_nobody_understands_is_set_aside_and_holds_nobody_up(t
 
 
 async def test_a_letter_whose_attachment_is_not_there_yet_waits(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path / "ours")
+    shelf = MemoryFiles()
     channel = open_channel(opened(tmp_path / "bus", shelf))
     letter = parcel(POLICE, example("referral.sent"), sequence=4)
     with pytest.raises(PartnerRefuses, match="attachment"):
@@ -241,7 +240,7 @@ async def test_a_letter_whose_attachment_is_not_there_yet_waits(tmp_path: Path) 
 
 
 async def test_what_was_rejected_and_registered_is_told_to_them(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path / "ours")
+    shelf = MemoryFiles()
     reader = Reader(open_channel(opened(tmp_path / "bus", shelf)))
     partner = simulated(tmp_path)
     refused: Document = {"kind": "rejection", "rejection": {"id": "x", "code": "not-allowed", "detail": "示例"}}
@@ -259,14 +258,14 @@ async def test_what_was_rejected_and_registered_is_told_to_them(tmp_path: Path) 
 
 
 def test_a_channel_without_folders_says_what_is_missing(tmp_path: Path) -> None:
-    given = opened(tmp_path, Shelf(tmp_path / "ours"))
+    given = opened(tmp_path, MemoryFiles())
     bare = given.agency.model_copy(update={"channel": agencies.Channel(via="police")})
     with pytest.raises(SettingsError, match="outgoing"):
         open_channel(replace(given, agency=bare))
 
 
 async def test_the_police_as_a_process(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path / "ours")
+    shelf = MemoryFiles()
     reader = Reader(open_channel(opened(tmp_path / "bus", shelf)))
     outgoing, incoming = folders(tmp_path / "bus")
     pem = tmp_path / "police.pem"
@@ -276,7 +275,7 @@ async def test_the_police_as_a_process(tmp_path: Path) -> None:
     argv += ["--outgoing", str(outgoing), "--incoming", str(incoming), "--seed", "4", "--every", "0.05"]
     argv += ["--contracts", str(overlay(tmp_path / "contracts")), "--repeat", "0.5", "--leave", "0.3"]
     child = process.spawn(argv, log=tmp_path / "police.log")
-    letter = await referral(shelf)
+    letter = referral(shelf)
     await reader.channel.hand_over(letter)
     async with asyncio.timeout(60):
         while len(reader.names(str(letter.exchange))) < 2:

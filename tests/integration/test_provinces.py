@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,15 +27,15 @@ from connectors.ferry.crossing import Pace
 from connectors.ferry.gap import FAIR, Weather
 from connectors.ferry.papers import Ends
 from connectors.ferry.partner import FerryPartner, There
-from connectors.ferry.shelf import Shelf
 from connectors.identity import exchange_of
 from connectors.provinces.simulator import CityDesk, MailboxCity, city_behind_gap
 from connectors.simulation import Faults, Mode
-from contracts import agencies, crosswalk
+from contracts import crosswalk
 from contracts.canonical import Document
 from events import lead
+from tests.support.channels import MemoryFiles, opening
 from tests.support.factory import BUS, TIME, example, key, new_exchange, world
-from tests.support.parcels import in_exchange, opening, parcel
+from tests.support.parcels import in_exchange, parcel
 
 CITY = "330400-cg"
 TRACED = ("hf", "ytla", "jgtb")
@@ -77,25 +77,18 @@ class Reader:
         return [*{item.id: item.fact.name() for item in self.stated if item.exchange == exchange}.values()]
 
 
-def mailbox_opening(home: Path, shelf: Shelf, url: str, **options: str) -> Opening:
-    channel = agencies.Channel(
-        via="provinces",
-        url=url,
-        private=True,
-        signs_for=True,
-        timeout=timedelta(seconds=5),
-        options={"way": "mailbox", **options},
-    )
-    return replace(opening(CITY, channel, shelf), keys=home)
+def mailbox_opening(home: Path, shelf: MemoryFiles, url: str, **options: str) -> Opening:
+    given: dict[str, Any] = {"way": "mailbox", **options}
+    return opening(CITY, "provinces", url, shelf, keys=home, **given)
 
 
 @asynccontextmanager
 async def mailbox(
     home: Path, *, branch: tuple[str, ...] | None = TRACED, token: str | None = None, **options: str
-) -> AsyncGenerator[tuple[MailboxCity, Reader, Shelf]]:
+) -> AsyncGenerator[tuple[MailboxCity, Reader, MemoryFiles]]:
     city = MailboxCity(Faults(3), agency=CITY, branch=branch, token=token, clock=lambda: TIME)
     await city.start()
-    shelf = Shelf(home / "ours")
+    shelf = MemoryFiles()
     reader = Reader(open_channel(mailbox_opening(home, shelf, city.url, **options)))
     try:
         yield city, reader, shelf
@@ -104,11 +97,11 @@ async def mailbox(
         await city.stop()
 
 
-async def letter(shelf: Shelf, *, exchange: str | None = None) -> Parcel:
+def letter(shelf: MemoryFiles, *, exchange: str | None = None) -> Parcel:
     """A lead's letter with the crosswalk beside it; the shelf has its files."""
     opened: Any = in_exchange(example("lead.opened"), exchange)
     for number, file in enumerate((*opened["data"]["images"], *opened["data"]["attachments"])):
-        file["digest"] = await shelf.put(f"示例附件 {number}".encode())
+        file["digest"] = shelf.put(f"示例附件 {number}".encode())
     crossed = crosswalk.packaged().cross(opened, CITY, TIME.date())
     assert crossed is not None
     return parcel(CITY, opened, crosswalk=crossed.document())
@@ -119,7 +112,7 @@ async def letter(shelf: Shelf, *, exchange: str | None = None) -> Parcel:
 
 async def test_a_lead_in_a_mailbox_is_delivered_opened_answered_and_its_result_told(tmp_path: Path) -> None:
     async with mailbox(tmp_path) as (city, reader, shelf):
-        sent = await letter(shelf)
+        sent = letter(shelf)
         assert (await reader.channel.hand_over(sent)).stage == "delivered"
         assert len(city.files) == 3
         for _ in range(6):
@@ -135,7 +128,7 @@ async def test_a_lead_in_a_mailbox_is_delivered_opened_answered_and_its_result_t
 @pytest.mark.parametrize(("branch", "end"), [(("wcm",), "not_found"), (("byxc",), "refused")])
 async def test_other_answers(tmp_path: Path, branch: tuple[str, ...], end: str) -> None:
     async with mailbox(tmp_path, branch=branch) as (city, reader, shelf):
-        sent = await letter(shelf)
+        sent = letter(shelf)
         await reader.channel.hand_over(sent)
         for _ in range(4):
             city.step()
@@ -145,7 +138,7 @@ async def test_other_answers(tmp_path: Path, branch: tuple[str, ...], end: str) 
 
 async def test_the_same_letter_twice_is_one_letter(tmp_path: Path) -> None:
     async with mailbox(tmp_path) as (city, reader, shelf):
-        sent = await letter(shelf)
+        sent = letter(shelf)
         await reader.channel.hand_over(sent)
         await reader.channel.hand_over(sent)
         assert len(city.desk.matters) == 1
@@ -154,7 +147,7 @@ async def test_the_same_letter_twice_is_one_letter(tmp_path: Path) -> None:
 
 async def test_a_reply_stays_in_the_box_until_the_next_look(tmp_path: Path) -> None:
     async with mailbox(tmp_path) as (city, reader, shelf):
-        await reader.channel.hand_over(await letter(shelf))
+        await reader.channel.hand_over(letter(shelf))
         city.step()
         for _ in range(2):
             assert len((await reader.channel.collect(None)).arrivals) == 1
@@ -179,7 +172,7 @@ async def test_a_city_asks_us_and_ends_it_by_its_own_number(tmp_path: Path) -> N
 async def test_an_attachment_of_theirs_is_fetched_piece_by_piece(tmp_path: Path) -> None:
     async with mailbox(tmp_path) as (city, reader, shelf):
         body = b"0123456789" * 1_000_000
-        digest = await Shelf(tmp_path / "theirs").put(body)
+        digest = MemoryFiles().put(body)
         city.files[digest] = body
         file: Document = {"mc": "装载记录", "zy": digest, "dx": len(body), "mtlx": "application/pdf"}
         row = {"mc": "装载记录", **{f"fj{name}": value for name, value in file.items()}}
@@ -203,7 +196,7 @@ async def test_an_attachment_of_theirs_is_fetched_piece_by_piece(tmp_path: Path)
 async def test_a_form_that_nobody_understands_is_left_with_them(tmp_path: Path) -> None:
     async with mailbox(tmp_path) as (city, reader, shelf):
         city.desk.write({"bdlx": "qita", "wlbh": new_exchange()}, CITY)
-        await reader.channel.hand_over(await letter(shelf))
+        await reader.channel.hand_over(letter(shelf))
         city.step()
         await reader.collect()
         await reader.collect()
@@ -218,7 +211,7 @@ async def test_a_form_that_nobody_understands_is_left_with_them(tmp_path: Path) 
 async def test_whatever_ails_the_mailbox_every_lead_is_answered_once_and_in_order(tmp_path: Path, mode: Mode) -> None:
     async with mailbox(tmp_path) as (city, reader, shelf):
         city.faults.set(mode, share=0.5, seconds=0.02)
-        letters = [await letter(shelf, exchange=new_exchange()) for _ in range(4)]
+        letters = [letter(shelf, exchange=new_exchange()) for _ in range(4)]
         for sent in letters:
             await reader.insist(sent)
         for _ in range(6):
@@ -237,11 +230,11 @@ async def test_a_mailbox_that_asks_for_a_token_gets_it(tmp_path: Path) -> None:
         with pytest.raises(PartnerAway, match="401"):
             await stranger.collect()
         knows = Reader(open_channel(mailbox_opening(tmp_path, shelf, city.url, token="city.token")))
-        await knows.channel.hand_over(await letter(shelf))
+        await knows.channel.hand_over(letter(shelf))
         await knows.collect()
         await knows.channel.close()
     with pytest.raises(SettingsError, match="token"):
-        open_channel(mailbox_opening(tmp_path, Shelf(tmp_path / "ours"), "http://127.0.0.1:1", token="none"))
+        open_channel(mailbox_opening(tmp_path, MemoryFiles(), "http://127.0.0.1:1", token="none"))
 
 
 async def test_a_missing_attachment_is_a_parcel_that_waits(tmp_path: Path) -> None:
@@ -259,9 +252,9 @@ async def test_the_mailbox_as_a_process(tmp_path: Path) -> None:
         while not log.exists() or "\n" not in log.read_text():
             assert child.running, child.tail()
             await asyncio.sleep(0.05)
-        shelf = Shelf(tmp_path / "ours")
+        shelf = MemoryFiles()
         reader = Reader(open_channel(mailbox_opening(tmp_path, shelf, log.read_text().split()[0])))
-        sent = await letter(shelf)
+        sent = letter(shelf)
         await reader.channel.hand_over(sent)
         while len(reader.names(sent.exchange)) < 2:
             await reader.collect()
@@ -279,16 +272,16 @@ def folders(home: Path) -> tuple[Path, Path]:
     return home / "outgoing", home / "incoming"
 
 
-def ferry_opening(home: Path, shelf: Shelf) -> Opening:
+def ferry_opening(home: Path, shelf: MemoryFiles) -> Opening:
     outgoing, incoming = folders(home)
-    options: Document = {
+    options: dict[str, Any] = {
         "way": "ferry",
         "outgoing": str(outgoing),
         "incoming": str(incoming),
         "ask_after": 0,
         "resend_after": 0,
     }
-    return opening(CITY, agencies.Channel(via="provinces", signs_for=True, options=options), shelf)
+    return opening(CITY, "provinces", files=shelf, **options)
 
 
 def behind_gap(home: Path) -> FerryPartner[CityDesk]:
@@ -306,11 +299,11 @@ def behind_gap(home: Path) -> FerryPartner[CityDesk]:
 
 
 async def test_leads_over_a_ferry_through_foul_weather(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path / "ours")
+    shelf = MemoryFiles()
     reader = Reader(open_channel(ferry_opening(tmp_path / "bus", shelf)))
     city = behind_gap(tmp_path)
     city.set_weather(Weather(lose=0.3, cut=0.2, repeat=0.3, leave=0.4))
-    letters = [await letter(shelf, exchange=new_exchange()) for _ in range(5)]
+    letters = [letter(shelf, exchange=new_exchange()) for _ in range(5)]
     for sent in letters:
         assert (await reader.channel.hand_over(sent)).stage == "relayed"
         await city.step()
@@ -339,6 +332,5 @@ async def test_leads_over_a_ferry_through_foul_weather(tmp_path: Path) -> None:
     [{}, {"way": "pigeon"}, {"way": "ferry"}, {"way": "mailbox", "token": "../key"}, {"way": "mailbox", "x": 1}],
 )
 async def test_options_that_mean_nothing_are_said(tmp_path: Path, options: dict[str, Any]) -> None:
-    channel = agencies.Channel(via="provinces", url="http://127.0.0.1:1", private=True, options=options)
     with pytest.raises(SettingsError):
-        open_channel(opening(CITY, channel, Shelf(tmp_path / "ours")))
+        open_channel(opening(CITY, "provinces", "http://127.0.0.1:1", keys=tmp_path, **options))

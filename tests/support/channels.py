@@ -1,6 +1,6 @@
-"""A partner's channel without delivery: one exchange is played, and its copies are handed over in order.
+"""A partner's channel without delivery: what it is opened with, and one exchange whose copies are handed over in order.
 
-channel = open_channel(opening(agency, url, folder, via="grid"))
+channel = open_channel(opening(agency, "grid", url))
 exchange = Exchanging("workorder", agency, channel, exchange=…)
 await exchange.collect()             what the partner states is registered
 exchange.state(TEAM, "workorder.accepted")
@@ -15,15 +15,25 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from pydantic import JsonValue
 
-from connectors.channel import Channel, Collected, FileMissing, FileSpoilt, Handed, Opening, Parcel, Stated
+from connectors.channel import (
+    Channel,
+    Collected,
+    Confirmed,
+    FileMissing,
+    Files,
+    FileSpoilt,
+    Handed,
+    Opening,
+    Parcel,
+    Stated,
+)
 from contracts import agencies
 from contracts.agencies import Channel as Terms
 from contracts.library import Contracts
 from events.fact import Fact
 from services.delivery.copies import Copy, copies
-from services.kernel.exchange import Registration
+from services.kernel.exchange import Registration, Rejection, State
 from tests.support.factory import BUS, TIME, fact, key, world
 from tests.support.play import Play
 
@@ -56,29 +66,42 @@ class MemoryFiles:
 
 def opening(
     agency: str,
-    url: str,
-    folder: Path,
-    *,
     via: str,
-    files: MemoryFiles | None = None,
+    url: str | None = None,
+    files: Files | None = None,
+    *,
+    keys: Path = Path("keys"),
     timeout: float = 5.0,
-    **options: JsonValue,
+    **options: Any,
 ) -> Opening:
-    """What a client is made of, for an agency whose partner is on loopback."""
+    """What a channel is made of: the packaged contracts with throw-away keys, and a partner on loopback or at a gap."""
     terms = Terms(via=via, url=url, private=True, signs_for=True, timeout=timedelta(seconds=timeout), options=options)
     own = {**world().agencies.by_code}
     own[agency] = own[agency].model_copy(update={"channel": terms})
     contracts: Contracts = replace(world(), agencies=agencies.directory(own.values()))
-    return Opening(own[agency], contracts, key(BUS), folder, lambda: TIME, files or MemoryFiles())
+    return Opening(own[agency], contracts, key(BUS), keys, lambda: TIME, files or MemoryFiles())
+
+
+def begun(kind: str, exchange: str) -> Play:
+    """An exchange of that id, of which nothing is registered yet."""
+    play = Play(kind)
+    play.state = play.lifecycle.new(exchange)
+    return play
+
+
+def state(play: Play, source: str, stated: Stated | Confirmed) -> Registration[State] | Rejection:
+    """The bus decides on what a partner stated."""
+    assert isinstance(stated, Stated)
+    assert (stated.kind, stated.exchange) == (play.kind, play.state.exchange)
+    home = BUS if stated.case else None
+    return play.submit(source, stated.fact, id_=stated.id, time=stated.time, case=stated.case, home=home)
 
 
 class Exchanging:
     """One exchange, and what the partner has had of it."""
 
     def __init__(self, kind: str, agency: str, channel: Channel, exchange: str | None = None) -> None:
-        self.play = Play(kind)
-        if exchange is not None:
-            self.play.state = self.play.lifecycle.new(exchange)
+        self.play = Play(kind) if exchange is None else begun(kind, exchange)
         self.agency = agency
         self.channel = channel
         self.cursor: str | None = None

@@ -1,90 +1,40 @@
-"""Forms of partners: what a mapping keeps both ways, and what a client is made of in a test.
+"""Forms of partners: what they may hold, and what a mapping keeps both ways."""
 
-parcel(play, 2, "310000-rx", "SYN-RX-0001")      our copy of its second event, as delivery hands it over
-opening("310000-rx", "hotline", simulator.url)   what a channel is made of
-state(play, stated)                              the bus registers what a partner stated
-"""
-
-import hashlib
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
-from pathlib import Path
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from connectors.channel import Confirmed, FileMissing, FileSpoilt, Opening, Parcel, Stated
+from hypothesis import strategies as st
+from pydantic import JsonValue
+
 from connectors.forms.letters import Change, change_of
-from connectors.forms.table import Form, leaves
-from contracts.agencies import Channel
-from contracts.canonical import Document, canonical, instant
+from connectors.forms.members import leaves
+from connectors.forms.table import Cell, Form, Numbered, Rows, Terms, read
+from contracts.canonical import Document, instant
 from contracts.codec import dump
-from services.kernel.exchange import Registration, Rejection, State
-from tests.support.factory import BUS, TIME, key, world
-from tests.support.play import Play
+
+_VALUES: st.SearchStrategy[JsonValue] = st.one_of(st.text(min_size=1, max_size=8), st.integers(0, 10**6))
 
 
-@dataclass
-class Shelf:
-    """Files in memory, by their digest."""
-
-    kept: dict[str, bytes] = field(default_factory=dict[str, bytes])
-
-    async def read(self, digest: str) -> AsyncIterator[bytes]:
-        if digest not in self.kept:
-            raise FileMissing(digest)
-        content = self.kept[digest]
-        for start in range(0, len(content), 7):
-            yield content[start : start + 7]
-
-    async def write(self, pieces: AsyncIterator[bytes], digest: str | None = None) -> str:
-        content = b"".join([piece async for piece in pieces])
-        found = self.put(content) if digest is None else f"sha-256:{hashlib.sha256(content).hexdigest()}"
-        if digest not in {None, found}:
-            raise FileSpoilt(found)
-        self.kept[found] = content
-        return found
-
-    def put(self, content: bytes) -> str:
-        digest = f"sha-256:{hashlib.sha256(content).hexdigest()}"
-        self.kept[digest] = content
-        return digest
+def contents(cells: Iterable[Cell]) -> st.SearchStrategy[Document]:
+    """What may stand in these fields of theirs, made up by Hypothesis."""
+    return st.fixed_dictionaries({}, optional={cell.theirs: _values(cell) for cell in cells})
 
 
-def opening(agency: str, via: str, url: str, files: Shelf | None = None, **options: Any) -> Opening:
-    """What a channel is made of; an attempt may take half a second."""
-    channel = Channel(via=via, url=url, private=True, signs_for=True, timeout=timedelta(seconds=0.5), options=options)
-    found = world().agencies.by_code[agency].model_copy(update={"channel": channel})
-    return Opening(found, world(), key(BUS), Path("keys"), lambda: TIME, files or Shelf())
+def data_of(cells: Iterable[Cell]) -> st.SearchStrategy[Document]:
+    """The same as our data."""
+    return contents(cells).map(lambda content: read(cells, content))
 
 
-def parcel(play: Play, sequence: int, recipient: str, reference: str | None = None) -> Parcel:
-    """Our copy of an event, as delivery hands it over."""
-    record = play.record(sequence)
-    seen = record.seen_by(recipient, play.standing)
-    item: Document = {"kind": "stub", "stub": seen} if seen.get("stub") else {"kind": "event", "event": seen}
-    id_ = f"{record.kind}.{record.exchange}.{sequence}"
-    return Parcel(id_, recipient, item, canonical(item), record.kind, record.exchange, sequence, reference)
-
-
-def rejection(recipient: str, reference: str | None, **members: Any) -> Parcel:
-    """A rejection of what the recipient stated."""
-    item: Document = {"kind": "rejection", "rejection": {"outcome": "rejection", "source": recipient, **members}}
-    return Parcel("rejection.1", recipient, item, canonical(item), reference=reference)
-
-
-def begun(kind: str, exchange: str) -> Play:
-    """An exchange of that id, of which nothing is registered yet."""
-    play = Play(kind)
-    play.state = play.lifecycle.new(exchange)
-    return play
-
-
-def state(play: Play, source: str, stated: Stated | Confirmed) -> Registration[State] | Rejection:
-    """The bus decides on what a partner stated."""
-    assert isinstance(stated, Stated)
-    assert (stated.kind, stated.exchange) == (play.kind, play.state.exchange)
-    home = BUS if stated.case else None
-    return play.submit(source, stated.fact, id_=stated.id, time=stated.time, case=stated.case, home=home)
+def _values(cell: Cell) -> st.SearchStrategy[JsonValue]:
+    match cell.way:
+        case Rows(cells):
+            return st.lists(contents(cells), max_size=2).map(lambda rows: [*rows])
+        case Terms(words):
+            return st.sampled_from(sorted(words.values()))
+        case Numbered():
+            return st.integers(1, 999).map(lambda number: f"示例〔2026〕{number}号")
+        case _:
+            return _VALUES
 
 
 def change(action: str, form: Mapping[str, Any], id_: int = 1, number: str = "SYN-0001", **members: Any) -> Change:
@@ -105,12 +55,16 @@ def require_round_trip(form: Form, data: Mapping[str, Any], losable: frozenset[s
     losable: pointers without the places in lists; what is below one is losable too.
     """
     losses = {loss.pointer for loss in form.losses(data)}
-    assert {item for item in losses if not any(f"{_bare(item)}/".startswith(f"{lost}/") for lost in losable)} == set()
+    assert {item for item in losses if not _within(_bare(item), losable)} == set()
     written = form.fill(data)
     again = dump(form.read(written))
-    kept = {pointer: _plain(value) for pointer, value in leaves(data) if pointer not in losses}
+    kept = {pointer: _plain(value) for pointer, value in leaves(data) if not _within(pointer, losses)}
     assert kept.items() <= {pointer: _plain(value) for pointer, value in leaves(again)}.items()
     assert form.fill(again) == written
+
+
+def _within(pointer: str, parts: Collection[str]) -> bool:
+    return any(f"{pointer}/".startswith(f"{part}/") for part in parts)
 
 
 def _bare(pointer: str) -> str:

@@ -1,4 +1,4 @@
-"""Partners of paper forms (`connectors/ferry/forms`): police and cities, before a gap or with a mailbox."""
+"""Partners of paper forms (`connectors/ferry/letters`): police and cities, before a gap or with a mailbox."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
@@ -9,8 +9,8 @@ from typing import Any, Final
 import orjson
 from aiohttp import ClientSession
 
-from connectors.ferry.forms import Book, fill
 from connectors.ferry.partner import ACTS
+from connectors.forms.table import Form
 from connectors.http.files import content_in
 from connectors.police import mapping as police
 from connectors.provinces import mapping as provinces
@@ -20,8 +20,11 @@ from contracts.signatures import SigningKey
 from events.fact import Fact
 from services.cli.partners.partner import Act, Copies, NotAllowedError, Partner, Refused, Seat
 
-BOOKS: Final[Mapping[str, Book]] = {"police": police.FORMS, "provinces": provinces.FROM_THEM}
-"""What they have forms for, by connector."""
+PAPERS: Final[Mapping[str, Mapping[type[Fact], Form]]] = {
+    "police": {form.fact: form for form in police.FORMS},
+    "provinces": {form.fact: form for form in provinces.FROM_THEM.values()},
+}
+"""What they have forms for, by connector and by fact."""
 
 
 class Papers(Partner):
@@ -37,7 +40,7 @@ class Papers(Partner):
 
     def says(self, kind: str, fact: Fact) -> bool:  # noqa: ARG002, its forms know their kind
         """Whether it has a form for it."""
-        return type(fact) in BOOKS[self.seat.via].by_fact
+        return type(fact) in PAPERS[self.seat.via]
 
     async def refused(self) -> list[Refused]:
         """What was sent back to it; such a form does not say in which exchange."""
@@ -57,9 +60,9 @@ class Papers(Partner):
         return str(item["cursor"]) if item.get("event") or item.get("stub") else None
 
     async def _act(self, act: Act) -> None:
-        form = BOOKS[self.seat.via].by_fact[type(act.fact)]
-        content = fill(form.columns, dump(act.fact))
-        head: Document = {"bdlx": form.code, "ywlx": act.kind, "sj": act.at.isoformat(), "nr": content}
+        form = PAPERS[self.seat.via][type(act.fact)]
+        content = form.fill(dump(act.fact))
+        head: Document = {"bdlx": form.action, "ywlx": act.kind, "sj": act.at.isoformat(), "nr": content}
         await self._lay(act, {**head, **await self._thread(act)})
 
     async def _thread(self, act: Act) -> Document:

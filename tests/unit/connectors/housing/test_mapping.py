@@ -18,9 +18,11 @@ from events import annotation, notice
 from events.fact import Fact
 from events.fields import FieldClass
 from services.kernel.exchange import Registration
+from tests.support.channels import begun, state
 from tests.support.factory import event, fact, new_exchange
-from tests.support.forms import begun, change, parcel, require_round_trip, state
+from tests.support.forms import change, require_round_trip
 from tests.support.made import made
+from tests.support.parcels import copied
 from tests.support.play import MINHANG, Play
 
 REGISTRY, BUREAU = "310112-bdc", "310112-fgj"
@@ -243,8 +245,7 @@ def test_what_has_no_form_goes_as_our_whole_copy() -> None:
 def test_the_loss_report() -> None:
     requested = {**_event(Play("annotation").given((MINHANG, "annotation.requested")), 1, REGISTRY)}
     assert {loss.pointer: loss.zh for loss in losses(requested)} == {
-        "/data/dossier/archive": "一户一档·档案类别: 对方表单无此栏",
-        "/data/dossier/number": "一户一档·档案编号: 对方表单无此栏",
+        "/data/dossier": "一户一档: 对方表单无此栏",
     }
 
 
@@ -263,9 +264,7 @@ def _facts(of: type[Fact]) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def _event(play: Play, sequence: int, agency: str) -> dict[str, Any]:
-    item = parcel(play, sequence, agency).item["event"]
-    assert isinstance(item, dict)
-    return item
+    return copied(play, sequence, agency)
 
 
 def test_a_notice_says_which_one_it_answers() -> None:

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from connectors.channel import Stated
 from connectors.errors import Unreadable
-from connectors.ferry.forms import Form, fill, losses, read
+from connectors.forms.members import losses
+from connectors.forms.table import Form, fill, read
 from connectors.identity import event_of
 from connectors.police.mapping import FORMS, incoming, outgoing
 from contracts import codec
@@ -18,12 +19,12 @@ from events.fields import FieldClass
 from events.referral import Sent
 from services.kernel.exchange import Role
 from services.transfers.lifecycles.referral import LIFECYCLE
-from tests.support.columns import data_of
 from tests.support.factory import EXAMPLES, example
+from tests.support.forms import data_of
 from tests.support.parcels import parcel
 
 POLICE = "310112-ga"
-OWN = [form for form in FORMS.by_code.values() if form.fact.type().split(".")[2] == "referral"]
+OWN = [form for form in FORMS if form.fact.type().split(".")[2] == "referral"]
 FROM_THEM = [form for form in OWN if Role.RECIPIENT in LIFECYCLE.speakers[form.fact]]
 
 
@@ -34,7 +35,7 @@ def examples(fact: type[Fact]) -> list[Document]:
 def put_back(data: Any, pointers: list[str], original: Any) -> Any:
     """Data with what was lost taken from the original again."""
     for pointer in pointers:
-        *above, last = pointer.removeprefix("/data/").split("/")
+        _, *above, last = pointer.split("/")
         target, source = data, original
         for name in above:
             source = source[int(name)] if isinstance(source, list) else source[name]
@@ -53,23 +54,23 @@ def without_nothing(value: Any) -> Any:
 
 def test_the_recipient_can_say_all_that_its_role_may() -> None:
     may = {fact for fact, roles in LIFECYCLE.speakers.items() if Role.RECIPIENT in roles}
-    assert may <= FORMS.by_fact.keys()
+    assert may <= {form.fact for form in FORMS}
 
 
-@pytest.mark.parametrize("form", OWN, ids=lambda form: form.code)
+@pytest.mark.parametrize("form", OWN, ids=lambda form: form.action)
 def test_what_a_form_carries_comes_back_and_the_rest_is_told(form: Form) -> None:
     for document in examples(form.fact):
         data: Any = document["data"]
-        restored = read(form.columns, fill(form.columns, data))
+        restored = read(form.cells, fill(form.cells, data))
         lost = [loss.pointer for loss in losses(form.fact, data, restored)]
         assert without_nothing(put_back(restored, lost, data)) == without_nothing(data)
 
 
-@pytest.mark.parametrize("form", OWN, ids=lambda form: form.code)
+@pytest.mark.parametrize("form", OWN, ids=lambda form: form.action)
 def test_whatever_stands_in_the_columns_comes_back(form: Form) -> None:
-    @given(data_of(form.columns))
+    @given(data_of(form.cells))
     def check(data: Document) -> None:
-        assert read(form.columns, fill(form.columns, data)) == data
+        assert read(form.cells, fill(form.cells, data)) == data
         assert losses(form.fact, data, data) == ()
 
     check()
@@ -109,25 +110,25 @@ def test_what_the_police_may_not_read_is_not_in_the_form() -> None:
     assert not any("internal_opinion" in loss.pointer for loss in form.losses)
 
 
-@pytest.mark.parametrize("form", FROM_THEM, ids=lambda form: form.code)
+@pytest.mark.parametrize("form", FROM_THEM, ids=lambda form: form.action)
 def test_what_they_state_is_our_fact(form: Form) -> None:
     for document in examples(form.fact):
         fact = form.fact.model_validate_json(canonical(document["data"]))
         data = codec.dump(fact)
         theirs = {
-            "bdlx": form.code,
+            "bdlx": form.action,
             "lsh": "ga-7",
             "wlbh": document["exchange"],
             "sj": document["time"],
             "ajbh": "A3101120001",
-            "nr": fill(form.columns, data),
+            "nr": fill(form.cells, data),
         }
         found = incoming(POLICE, parse_object(canonical(theirs)))
         assert isinstance(found, Stated)
-        assert found.id == event_of(POLICE, "ga-7", form.code)
+        assert found.id == event_of(POLICE, "ga-7", form.action)
         assert (found.kind, found.exchange, found.reference) == ("referral", document["exchange"], "A3101120001")
         lost = losses(form.fact, data, codec.dump(found.fact))
-        assert [loss.pointer for loss in lost] == (["/data/investigation"] if form.code == "lags" else [])
+        assert [loss.pointer for loss in lost] == (["/investigation"] if form.action == "lags" else [])
 
 
 def test_every_event_of_the_exchange_has_a_form_or_is_told_member_by_member() -> None:
@@ -166,7 +167,7 @@ def test_a_form_that_breaks_the_fact_is_unreadable(wrong: Document) -> None:
 @given(
     st.dictionaries(
         st.sampled_from(["bdlx", "lsh", "wlbh", "sj", "nr", "jbh"]),
-        st.one_of(st.none(), st.integers(), st.sampled_from([*FORMS.by_code]), st.just({})),
+        st.one_of(st.none(), st.integers(), st.sampled_from([form.action for form in FORMS]), st.just({})),
     )
 )
 def test_nonsense_is_unreadable_and_nothing_else(form: dict[str, Any]) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from connectors.ferry.forms import fill, losses, read
 from connectors.grid.mapping import told as told_to_grid
 from connectors.losses import Loss
 from contracts.canonical import Document, parse_object
@@ -21,7 +20,7 @@ from contracts.records import Record
 from services.audit.links import Known, stated
 from services.audit.links import told as links_told
 from services.cli.partners.forms import FORMS
-from services.cli.partners.papers import BOOKS
+from services.cli.partners.papers import PAPERS
 from services.cli.story import telling
 from services.cli.story.cast import JUSTICE, QINGPU, Step
 from services.cli.story.outcome import STORY, Seen, outcome, seen
@@ -289,11 +288,8 @@ def _lost(step: Step) -> Sequence[Loss]:
     kind, data = telling.THREADS[step.thread].kind, dump(step.fact)
     if via == "grid" and kind == "workorder":
         return told_to_grid({"type": step.fact.type(), "data": data}).losses
-    form = FORMS.get(via, {}).get((kind, type(step.fact)))
-    if form is not None:
-        return form.losses(data)
-    paper = BOOKS[via].by_fact.get(type(step.fact)) if via in BOOKS else None
-    return () if paper is None else losses(type(step.fact), data, read(paper.columns, fill(paper.columns, data)))
+    form = FORMS.get(via, {}).get((kind, type(step.fact))) or PAPERS.get(via, {}).get(type(step.fact))
+    return () if form is None else form.losses(data)
 
 
 def _names(part: object) -> Iterator[str]:
