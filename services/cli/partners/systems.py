@@ -82,11 +82,11 @@ class Systems:
     async def _missing(self, agency: str, wanted: Mapping[tuple[str, str], int]) -> list[tuple[str, str]]:
         counts: Counter[tuple[str, str]] = Counter()
         schemas = {str(self.topics.registrar_of(kind)) for kind, _ in wanted}
-        exchanges = [exchange for _, exchange in wanted]
+        kinds, exchanges = [kind for kind, _ in wanted], [exchange for _, exchange in wanted]
         async with self.pool.connection() as connection:
             for schema in schemas:
                 query = sql.SQL(_OF_EXCHANGES).format(sql.Identifier(schema, "events"))
-                rows = await (await connection.execute(query, (agency, exchanges))).fetchall()
+                rows = await (await connection.execute(query, (agency, kinds, exchanges))).fetchall()
                 counts.update({(kind, exchange): count for kind, exchange, count in rows})
         return [key for key, count in wanted.items() if counts[key] < count]
 
@@ -112,5 +112,5 @@ _STATED: Final = "SELECT exchange::text, source, count(*) FROM {} WHERE source =
 
 _OF_EXCHANGES: Final = """
     SELECT kind, exchange::text, count(*) FROM {}
-    WHERE source = %s AND exchange = ANY(%s::uuid[]) GROUP BY kind, exchange
+    WHERE source = %s AND kind = ANY(%s) AND exchange = ANY(%s::uuid[]) GROUP BY kind, exchange
 """
