@@ -17,12 +17,14 @@ import random
 import signal
 from collections.abc import Callable, Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import Final, TypeVar
 
+import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from contracts.canonical import parse_object
+from contracts.canonical import Document, parse_object
 
 T = TypeVar("T")
 
@@ -125,6 +127,13 @@ class Simulator:
         await web.TCPSite(self._runner, "127.0.0.1", port).start()
         self.port = int(self._runner.addresses[0][1])
 
+    def kept(self) -> Document:
+        """What it would find again in the morning; nothing where it keeps nothing."""
+        return {}
+
+    def recall(self, kept: Document) -> None:
+        """Find again what was kept."""
+
     async def stop(self) -> None:
         """Close everything at once, as a partner's outage does."""
         await self._runner.cleanup()
@@ -143,8 +152,14 @@ def run(make: Callable[[Faults], Simulator]) -> None:
     parser = argparse.ArgumentParser(description="A simulated partner.")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path, help="a file in which it keeps its state from one run to the next")
     given = parser.parse_args()
-    asyncio.run(_serve(make(Faults(given.seed)), given.port))
+    simulator, keep = make(Faults(given.seed)), given.keep
+    if keep is not None and keep.exists():
+        simulator.recall(orjson.loads(keep.read_bytes()))
+    asyncio.run(_serve(simulator, given.port))
+    if keep is not None:
+        keep.write_bytes(orjson.dumps(simulator.kept()))
 
 
 async def _serve(simulator: Simulator, port: int) -> None:

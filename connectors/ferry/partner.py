@@ -19,30 +19,39 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from connectors.ferry.crossing import Ferry, Item, Pace
 from connectors.ferry.folders import Folders
 from connectors.ferry.gap import FAIR, Gap, Weather
+from connectors.ferry.letters import SPOILT
 from connectors.ferry.papers import Ends
 from connectors.files.store import open_store
 from contracts import library
 from contracts.canonical import Document, parse_object, timestamp
 from contracts.signatures import Keyring, SigningKey, load_private
 
+ACTS = "acts"
+"""The folder in a partner's home where people lay forms."""
+
 
 class Desk(BaseModel):
     """A partner's memory of forms.
 
-    seen: what it has acted on, in order. tray: forms of its own that are still to go out.
+    seen: what it has acted on, in order, and of which exchange that is. returned: what it was told of forms of its own
+    that were sent back. tray: forms of its own that are still to go out.
     """
 
     model_config = ConfigDict(validate_assignment=True)
 
     serial: int = 0
-    seen: dict[str, None] = Field(default_factory=dict[str, None])
+    seen: dict[str, str] = Field(default_factory=dict[str, str])
+    returned: list[Document] = Field(default_factory=list[Document])
     tray: list[Document] = Field(default_factory=list[Document])
 
     def take(self, form: Document) -> None:
         """Act on a form, once."""
         number = str(form.get("jbh"))
         if number not in self.seen:
-            self.seen[number] = None
+            self.seen[number] = str(form.get("wlbh") or "")
+            content = form.get("nr")
+            if form.get("bdlx") == SPOILT and isinstance(content, dict):
+                self.returned.append(content)
             self.act(form)
 
     def act(self, form: Document) -> None:
@@ -76,14 +85,17 @@ class There:
 
 
 class FerryPartner(Generic[D]):
-    """A partner and the gap before it. `outgoing`, `incoming`: our folders, on this side of the gap."""
+    """A partner and the gap before it. `outgoing`, `incoming`: our folders, on this side of the gap.
+
+    by_hand: it does not work by its script, but writes the forms that people lay into `acts` of its home, in order.
+    """
 
     def __init__(self, there: There, desk: D, *, outgoing: Path, incoming: Path) -> None:
         theirs = there.home / "outgoing", there.home / "incoming"
         files = open_store(str(there.home / "files"), there.home)
         self.to_them = Gap(outgoing, theirs[1], seed=there.seed)
         self.to_us = Gap(theirs[0], incoming, seed=there.seed + 1)
-        self.closed = False
+        self.closed = self.by_hand = False
         self._there = there
         self._path = there.home / "desk.json"
         self.desk = desk
@@ -111,7 +123,10 @@ class FerryPartner(Generic[D]):
         self.to_them.carry()
         if not self.closed:
             await self._take()
-            self.desk.work(timestamp(self._there.clock()))
+            if self.by_hand:
+                self._write_what_lies_there()
+            else:
+                self.desk.work(timestamp(self._there.clock()))
             self._remember()
             await self._send()
         self.to_us.carry()
@@ -138,6 +153,14 @@ class FerryPartner(Generic[D]):
             await self._ferry.send([Item(str(form["lsh"]), orjson.dumps(form), cited)])
             self.desk.tray = self.desk.tray[1:]
             self._remember()
+
+    def _write_what_lies_there(self) -> None:
+        acts = self._there.home / ACTS
+        acts.mkdir(exist_ok=True)
+        for path in sorted(path for path in acts.iterdir() if not path.name.startswith(".")):
+            self.desk.write(parse_object(path.read_bytes()), self._there.ends.ours)
+            self._remember()
+            path.unlink()
 
     def _recall(self) -> None:
         if self._path.exists():
@@ -175,6 +198,7 @@ class Told:
     contracts: Path
     seed: int
     every: float
+    by_hand: bool
     weather: Weather
 
     @classmethod
@@ -188,6 +212,7 @@ class Told:
         parser.add_argument("--kid", required=True)
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument("--every", type=float, default=1.0, help="seconds between two steps")
+        parser.add_argument("--by-hand", action="store_true", help="write what is laid into its home, and nothing else")
         for name, share in asdict(FAIR).items():
             if name != "off":
                 parser.add_argument(f"--{name}", type=float, default=share, help="share of the gap's files")
@@ -217,6 +242,7 @@ async def _run(partner: FerryPartner[D], told: Told) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     partner.set_weather(told.weather)
+    partner.by_hand = told.by_hand
     print(told.home, flush=True)
     while not stopping.is_set():
         await partner.step()

@@ -5,17 +5,20 @@ Backstage, for the demo and the tests:
 
     GET  /_state       threads with their letters, changes, files and errors
     POST /_acts        {"action", "form", "number"?, "at"?}: the partner acts; answered {"changeNo", "number"}
+                       number: of its thread, or of one that it opens; its next number by default
+                       {"acts": [one, …]}: answered {"acts": [its answer, or {"error"}, …]}
     POST /_files       bytes that a form may name by their digest; answered {"digest", "size"}
 """
 
 import hashlib
+from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Final
 
 from aiohttp import web
-from pydantic import JsonValue
+from pydantic import JsonValue, TypeAdapter
 
 from connectors.forms.table import local
 from connectors.http.server import json_response
@@ -44,6 +47,18 @@ class Thread:
     external: str | None = None
     letters: list[Document] = field(default_factory=list[Document])
     notes: Document = field(default_factory=dict[str, JsonValue])
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    threads: list[Thread]
+    changes: list[Document]
+    files: dict[str, str]
+    errors: list[Document]
+    answers: dict[str, tuple[str, Document]]
+
+
+_KEPT: Final = TypeAdapter(_Kept)
 
 
 class Counter(Simulator):
@@ -77,24 +92,39 @@ class Counter(Simulator):
         """What only this partner has."""
         return []
 
-    def open(self, action: str, external: str | None = None) -> Thread:
+    def kept(self) -> Document:
+        """Everything."""
+        return {
+            "threads": [asdict(thread) for thread in self.threads.values()],
+            "changes": [*self.changes],
+            "files": {digest: b64encode(content).decode() for digest, content in self.files.items()},
+            "errors": [*self.errors],
+            "answers": {key: [asked.decode(), given] for key, (asked, given) in self._answers.items()},
+        }
+
+    def recall(self, kept: Document) -> None:
+        """Everything."""
+        found = _KEPT.validate_python(kept)
+        self.threads = {thread.number: thread for thread in found.threads}
+        self.changes, self.errors = found.changes, found.errors
+        self.files = {digest: b64decode(content) for digest, content in found.files.items()}
+        self._answers = {key: (asked.encode(), given) for key, (asked, given) in found.answers.items()}
+
+    def open(self, action: str, external: str | None = None, number: str | None = None) -> Thread:
         """A new thread, opened by an action. Raises NotPossible."""
         if action not in self._moves[""]:
             raise NotPossible(f"{action}: no such thread")
-        number = f"{self._prefix}{len(self.threads) + 1:04d}"
-        thread = Thread(number, action, self._moves[""][action], external)
+        given = number or f"{self._prefix}{len(self.threads) + 1:04d}"
+        thread = Thread(given, action, self._moves[""][action], external)
         self.threads[thread.number] = thread
         return thread
 
     def act(self, action: str, form: Document, number: str | None = None, at: str | None = None) -> Document:
         """The partner does something, in a thread or opening one, and offers it. Raises NotPossible."""
-        if number is None:
-            thread = self.open(action)
-        elif number in self.threads:
-            thread = self.threads[number]
-            self.move(thread, action)
-        else:
-            raise NotPossible(f"{number}: no such thread")
+        known = self.threads.get(number or "")
+        if known is not None:
+            self.move(known, action)
+        thread = known or self.open(action, number=number)
         form = self.written(thread, action, form)
         self.noted(thread, action, form)
         change: Document = {
@@ -214,15 +244,21 @@ class Counter(Simulator):
 
     async def _act(self, request: web.Request) -> web.Response:
         given = await _body(request)
-        form = given.get("form") if given else None
-        if given is None or not isinstance(form, dict):
-            return _no(400, "action and form are needed")
-        number, at = given.get("number"), given.get("at")
+        several = given.get("acts") if given else None
+        if isinstance(several, list):
+            return json_response({"acts": [self._tried(item if isinstance(item, dict) else {}) for item in several]})
+        answer = self._tried(given or {})
+        return json_response(answer, status=409 if "error" in answer else 201)
+
+    def _tried(self, given: Document) -> Document:
+        form, number, at = given.get("form"), given.get("number"), given.get("at")
+        if not isinstance(form, dict):
+            return {"error": "action and form are needed"}
         try:
             change = self.act(str(given.get("action")), form, str(number) if number else None, str(at) if at else None)
         except NotPossible as error:
-            return _no(409, str(error))
-        return json_response({"changeNo": change["changeNo"], "number": change["number"]}, status=201)
+            return {"error": str(error)}
+        return {"changeNo": change["changeNo"], "number": change["number"]}
 
     async def _add(self, request: web.Request) -> web.Response:
         content = await request.read()

@@ -4,11 +4,14 @@ It knows nothing of us: a platform 执法平台 opens cases under a number of it
 centre's own desk 值守台 does the rest. What comes twice under one externalId is done once and answered alike.
 """
 
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from typing import Final, Literal
+
+from pydantic import TypeAdapter
 
 from contracts.canonical import Document
 
@@ -91,6 +94,19 @@ class Case:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    cases: list[Case]
+    changes: list[Document]
+    letters: list[Document]
+    errors: list[Document]
+    files: dict[str, str]
+    answers: dict[str, Document]
+
+
+_KEPT: Final = TypeAdapter(_Kept)
+
+
 class Desk:
     """The centre's books. `code`: what others call the centre. `clock`: its own time, and how it writes it down."""
 
@@ -145,9 +161,9 @@ class Desk:
 
     # --- the centre's own doing
 
-    def open_case(self, detail: Document, at: str | None = None) -> Case:
-        """The centre takes something in, files it, and dispatches it."""
-        case = self._new(None, detail)
+    def open_case(self, detail: Document, at: str | None = None, number: str | None = None) -> Case:
+        """The centre takes something in, files it, and dispatches it; under its next number where none is given."""
+        case = self._new(None, detail, number)
         when = at or self._now()
         for action in ("受理", "立案"):
             self._note(case, action, action, {}, at=when)
@@ -166,6 +182,25 @@ class Desk:
             "name": name, "digest": digest, "size": len(content), "mediaType": media_type, "url": f"files/{digest}",
         }  # fmt: skip
 
+    def closed_books(self) -> Document:
+        """The books, to be found again."""
+        return {
+            "cases": [asdict(case) for case in self.cases.values()],
+            "changes": [*self.changes],
+            "letters": [*self.letters],
+            "errors": [*self.errors],
+            "files": {digest: b64encode(content).decode() for digest, content in self.files.items()},
+            "answers": {**self._answers},
+        }
+
+    def open_books(self, kept: Document) -> None:
+        """The books as they were kept."""
+        found = _KEPT.validate_python(kept)
+        self.cases = {case.number: case for case in found.cases}
+        self.changes, self.letters, self.errors = found.changes, found.letters, found.errors
+        self.files = {digest: b64decode(content) for digest, content in found.files.items()}
+        self._answers = found.answers
+
     def state(self) -> Document:
         """Everything, for whoever compares."""
         return {
@@ -178,9 +213,9 @@ class Desk:
 
     # --- the books
 
-    def _new(self, external: str | None, detail: Document) -> Case:
+    def _new(self, external: str | None, detail: Document, number: str | None = None) -> Case:
         serial = len(self.cases) + 1
-        case = Case(serial, f"闵网格〔{self._clock().year}〕{serial:06}号", external, detail)
+        case = Case(serial, number or f"闵网格〔{self._clock().year}〕{serial:06}号", external, detail)
         case.dept, case.deadline = _or_none(detail.get("deptCode")), _or_none(detail.get("deadline"))
         self.cases[case.number] = case
         return case

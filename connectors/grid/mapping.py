@@ -47,7 +47,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic.alias_generators import to_camel
@@ -68,9 +68,10 @@ from connectors.grid.words import (
     plain,
     term,
 )
+from connectors.identity import exchange_of
 from connectors.losses import Loss
 from contracts.canonical import Document
-from contracts.codec import fact_type
+from contracts.codec import dump, fact_type
 from events import common, workorder
 from events.envelope import DIGEST, SALTS
 from events.fact import Fact
@@ -86,9 +87,6 @@ INNER: Final = frozenset({"受理", "立案", REMARK})
 
 PICTURES: Final = ("photos", "photosBefore", "photosAfter", "attachments")
 """Where a step has photos and papers."""
-
-_NAMESPACE: Final = UUID("5b0f3c6e-2f0a-5d0e-9c39-6f1f7f5a30d1")
-
 
 # --- the table
 
@@ -242,6 +240,11 @@ def told(event: Mapping[str, JsonValue]) -> Told:
     return Told(step.action, step.fill(data), worded(step.losses(data), _IN_PART))
 
 
+def has_step(fact: Fact) -> bool:
+    """Whether a fact is a step of theirs."""
+    return _step_of(type(fact), dump(fact)) is not None
+
+
 def spoken(event: Mapping[str, JsonValue]) -> str:
     """An event for a reader: its step, and the members in the words of the forms."""
     fact, form = fact_type(event.get("type")), told(event)
@@ -356,11 +359,6 @@ def read_step(action: str, detail: Mapping[str, JsonValue], agency: str) -> Fact
     if isinstance(related, list):
         detail = {**detail, "related": [_known(item, agency) for item in related]}
     return step.read(detail)
-
-
-def exchange_of(agency: str, case_no: str) -> str:
-    """The exchange of a case that the agency opened: the same whenever it is asked for."""
-    return str(uuid5(_NAMESPACE, f"{agency}/{case_no}"))
 
 
 def change_number(event_id: str) -> int | None:

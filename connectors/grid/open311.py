@@ -37,9 +37,10 @@ from connectors.channel import Stated
 from connectors.errors import Unreadable
 from connectors.forms.members import losses
 from connectors.forms.table import Cell, Form, Terms
-from connectors.grid.mapping import KIND, LOST, Told, exchange_of, places, readable, spoken, worded
+from connectors.grid.mapping import KIND, LOST, Told, places, readable, spoken, worded
 from connectors.grid.ways import DEGREES
 from connectors.grid.words import EVENT_TYPES, LIMITS, SOURCES, URGENCIES
+from connectors.identity import exchange_of
 from contracts.calendar import SHANGHAI
 from contracts.canonical import Document, instant
 from events import common, workorder

@@ -12,7 +12,7 @@ Its interface to a platform, under the address that it prints:
 
 What the people inside do, for demos and tests:
 
-    POST _desk/cases    {"detail", "time"?}
+    POST _desk/cases    {"detail", "time"?, "caseNo"?}
     POST _desk/actions  {"caseNo", "action", "detail"?, "time"?}
     GET  _desk/state    every case with its history, every change, letter and error
 """
@@ -64,6 +64,14 @@ class GridSimulator(Simulator):
         geo = Geo(self.desk, lambda: self.faults, token)
         super().__init__([*routes, *geo.routes("/open311")], faults)
 
+    def kept(self) -> Document:
+        """The centre's books."""
+        return self.desk.closed_books()
+
+    def recall(self, kept: Document) -> None:
+        """The centre's books."""
+        self.desk.open_books(kept)
+
     def _answering(self, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Handler:
         """What the centre refuses, it says so."""
 
@@ -109,7 +117,8 @@ class GridSimulator(Simulator):
 
     async def _desk_cases(self, request: web.Request) -> web.Response:
         form = await _form(request)
-        case = self.desk.open_case(_detail_of(form), _time_of(form))
+        given = form.get("caseNo")
+        case = self.desk.open_case(_detail_of(form), _time_of(form), given if isinstance(given, str) else None)
         return json_response({"caseNo": case.number}, status=201)
 
     async def _desk_actions(self, request: web.Request) -> web.Response:

@@ -13,6 +13,7 @@ Theirs, in its feed (`number` is 收件编号)         Ours, stated by the regis
 
 Kind `notice`, whoever opened it                   The housing bureau
     sent                                               告知单  subject, firms, party, decision …
+                                                       replyTo: our number of the notice that it answers
     acknowledged · noted · not_ours                    受告 · 知悉 · 不属本部门
     followed_up                                        跟进反馈
     disputed · closed                                  提请明确职责 · 办结
@@ -31,7 +32,9 @@ What their forms have no place for: `losses`.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 from pydantic import JsonValue
 
@@ -44,6 +47,7 @@ from connectors.forms.table import LOCAL, YES_NO, Cell, Form, Rows, Terms, by_ac
 from connectors.losses import Loss
 from contracts.canonical import Document
 from events import annotation, common, notice
+from events.parts import Relation
 
 ANNOTATION: Final = "annotation"
 NOTICE: Final = "notice"
@@ -165,6 +169,29 @@ _REGISTRY_STATES: Final = (
     Form("注销注记", annotation.Released, _REGISTERED),
     Form("不予解注", annotation.ReleaseRefused, _REFUSED),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """Which notice this one answers: our link, and the number of ours that they keep of it (externalNo)."""
+
+    def out(self, value: JsonValue) -> JsonValue:
+        """The number."""
+        links = value if isinstance(value, list) else []
+        named = [item["exchange"] for item in links if isinstance(item, dict) and self._answers(item)]
+        return named[0] if named else None
+
+    def back(self, value: JsonValue) -> JsonValue:
+        """The link."""
+        try:
+            return [{"relation": Relation.ANSWERS.value, "kind": NOTICE, "exchange": str(UUID(str(value)))}]
+        except ValueError as error:
+            raise Unreadable("is no number of ours") from error
+
+    @staticmethod
+    def _answers(link: Document) -> bool:
+        return link.get("relation") == Relation.ANSWERS.value and link.get("kind") == NOTICE
+
 
 _UNITS: Final = Rows(
     (
@@ -299,6 +326,7 @@ _NOTICES: Final = (
             Cell("/dated", "dated"),
             Cell("/signed_by", "signedBy"),
             Cell("/urgency", "urgency", URGENCY),
+            Cell("/links", "replyTo", _Answered()),
         ),
         parts=("/circumstances/parties", "/decision/parties"),
     ),

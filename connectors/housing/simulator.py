@@ -45,6 +45,17 @@ class HousingSimulator(Counter):
         self.register: dict[str, str] = {}
         super().__init__("SYN-SJ-", MOVES, ["letters"], faults)
 
+    def kept(self) -> Document:
+        """The register too."""
+        return {**super().kept(), "register": {**self.register}}
+
+    def recall(self, kept: Document) -> None:
+        """The register too."""
+        super().recall(kept)
+        register = kept["register"]
+        found = register.items() if isinstance(register, dict) else ()
+        self.register = {number: str(thread) for number, thread in found}
+
     def business(self, thread: Thread) -> str:
         """Of which business a thread is."""
         return _OPENS.get(thread.opened_by, "来文")

@@ -60,6 +60,15 @@ async def content_of(path: Path) -> Content:
     return Content(await asyncio.to_thread(_digest, path), (await asyncio.to_thread(path.stat)).st_size, pieces)
 
 
+def content_in(content: bytes) -> Content:
+    """The content of a few bytes."""
+
+    async def pieces(offset: int) -> AsyncIterator[bytes]:
+        yield content[offset:]
+
+    return Content(f"sha-256:{hashlib.sha256(content).hexdigest()}", len(content), pieces)
+
+
 class Patience:
     """How long nothing may get on: pauses that grow until something does."""
 

@@ -1,5 +1,7 @@
 """A simulated city in another province: officers sign, trace, refuse and report by a seeded script, and ask us too.
 
+Backstage of a mailbox: GET /_state what it has seen; PUT /_script {"on": false}, POST /_acts a form that people write.
+
 The same desk stands behind a mailbox and behind a gap. As a process:
 
     python -m connectors.provinces.simulator --port 0 --seed 7          a mailbox; works when it is looked into
@@ -9,6 +11,7 @@ The same desk stands behind a mailbox and behind a gap. As a process:
 import hashlib
 import random
 import sys
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -155,6 +158,13 @@ def city_behind_gap(
     return FerryPartner(there, desk, outgoing=outgoing, incoming=incoming)
 
 
+class _Kept(BaseModel):
+    desk: CityDesk
+    files: dict[str, str]
+    box: dict[int, Document]
+    last: int
+
+
 class MailboxCity(Simulator):
     """A city with a mailbox. `step` is a working day; with `works_when_looked_at` there is one before each look."""
 
@@ -176,6 +186,9 @@ class MailboxCity(Simulator):
                 web.post("/boxes/{bus}/acks", self._ack),
                 web.put("/files/{digest}", self._put_file),
                 web.get("/files/{digest}", self._get_file),
+                web.get("/_state", self._state),
+                web.put("/_script", self._turn_script),
+                web.post("/_acts", self._write_by_hand),
             ],
             faults,
         )
@@ -184,6 +197,21 @@ class MailboxCity(Simulator):
         self.box: dict[int, Document] = {}
         self.last = 0
         self._token, self._clock, self._works = token, clock, works_when_looked_at
+
+    def kept(self) -> Document:
+        """The desk, the files and our box."""
+        return {
+            "desk": self.desk.model_dump(mode="json"),
+            "files": {digest: b64encode(content).decode() for digest, content in self.files.items()},
+            "box": {str(number): form for number, form in self.box.items()},
+            "last": self.last,
+        }
+
+    def recall(self, kept: Document) -> None:
+        """The desk, the files and our box."""
+        found = _Kept.model_validate(kept)
+        self.desk, self.box, self.last = found.desk, found.box, found.last
+        self.files = {digest: b64decode(content) for digest, content in found.files.items()}
 
     def now(self) -> str:
         """The city's own time."""
@@ -241,6 +269,18 @@ class MailboxCity(Simulator):
             return web.Response(status=404)
         offset, length = int(request.query["offset"]), int(request.query["length"])
         return web.Response(body=body[offset : offset + length])
+
+    async def _state(self, _: web.Request) -> web.Response:
+        return _json({"seen": {**self.desk.seen}, "returned": [*self.desk.returned]})
+
+    async def _turn_script(self, request: web.Request) -> web.Response:
+        self._works = bool(parse_object(await request.read())["on"])
+        return web.Response(status=204)
+
+    async def _write_by_hand(self, request: web.Request) -> web.Response:
+        self.desk.write(parse_object(await request.read()), self.desk.agency)
+        self.post_tray()
+        return _json({"lsh": self.box[self.last]["lsh"]})
 
     def _admit(self, request: web.Request) -> None:
         if self._token is not None and request.headers.get("Authorization") != f"Bearer {self._token}":

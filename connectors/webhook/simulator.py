@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from connectors.simulation import Faults, Simulator, run
 from connectors.webhook.mapping import WebhookError, verify
+from contracts.canonical import Document
 from contracts.signatures import load_public
 
 
@@ -27,6 +28,17 @@ class Endpoint(Simulator):
         self.repeats = 0
         self.status = 204
         """What it answers to what is good."""
+
+    def kept(self) -> Document:
+        """What came."""
+        return {"taken": {**self.taken}, "repeats": self.repeats}
+
+    def recall(self, kept: Document) -> None:
+        """What came."""
+        taken = kept["taken"]
+        items = taken.items() if isinstance(taken, dict) else ()
+        self.taken = {id_: dict(item) for id_, item in items if isinstance(item, dict)}
+        self.repeats = int(str(kept["repeats"]))
 
     async def _take(self, request: web.Request) -> web.Response:
         body = await request.read()

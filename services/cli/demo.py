@@ -11,9 +11,9 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Container, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -29,7 +29,7 @@ from connectors.kafka.settings import KafkaSettings
 from connectors.postgres.pool import Pool, open_pool
 from contracts import library
 from contracts.agencies import Agencies
-from contracts.canonical import Document, parse_object
+from contracts.canonical import Document, instant, parse_object
 from contracts.codec import require_author
 from contracts.errors import SignatureError
 from contracts.library import Contracts
@@ -39,9 +39,12 @@ from contracts.topics import DEAD_LETTERS, DELIVERIES
 from services.cli.agencies import agency_key, new_agency
 from services.cli.draw import draw
 from services.cli.driver import Driver
+from services.cli.partners.partner import Holding, Seat, holding
+from services.cli.partners.seats import Partners
+from services.cli.partners.systems import all_brought, queued
 from services.cli.stack import Stack
 from services.cli.story import telling
-from services.cli.story.cast import JUSTICE, QINGPU, Ids
+from services.cli.story.cast import JUSTICE, QINGPU, Ids, Outage
 from services.cli.story.outcome import outcome, seen
 from services.cli.story.player import Agency, Player
 from services.kernel.store import Store
@@ -65,14 +68,18 @@ def play(*, as_json: bool, data: Path | None) -> bool:
     try:
         say("starting Kafka, PostgreSQL and the services; legal time is driven …")
         stack = Stack(folder, legal_time=steps[0].at, say=lambda line: console.print(line, style="dim"))
+        partners = Partners(telling.SEATS, folder / "partners")
+        partners.settle(stack)
         for code in telling.agencies(steps):
             new_agency(code, stack.keys, stack.contracts)
         # The loop is made before anything can be interrupted, so that Ctrl-C never meets half a loop.
         with asyncio.Runner() as runner:
             runner.get_loop()
-            with stack:
+            with partners, stack:
                 say(f"running after {time.monotonic() - begun:.1f} s at {stack.url}")
-                result = _run(runner, _play(stack, ids, say))
+                say(f"partners behind their channels: {_seated(telling.SEATS)}")
+                say("登记 registered  代签 stated at a partner's own system, signed for it  退件 refused  停机 off\n")
+                result = _run(runner, _play(stack, partners, ids, say))
     finally:
         if data is None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -92,19 +99,32 @@ def _run(runner: asyncio.Runner, playing: Coroutine[Any, Any, dict[str, Any]]) -
         raise KeyboardInterrupt from None
 
 
-async def _play(stack: Stack, ids: Ids, say: Say) -> dict[str, Any]:
+def _seated(seats: Sequence[Seat]) -> str:
+    by_via: dict[str, list[str]] = {}
+    for seat in seats:
+        by_via.setdefault(f"{seat.via}{' over a gap' if seat.gap else ''}", []).append(seat.agency)
+    return "; ".join(f"{via} {', '.join(codes)}" for via, codes in by_via.items())
+
+
+async def _play(stack: Stack, partners: Partners, ids: Ids, say: Say) -> dict[str, Any]:
     steps = telling.steps(ids)
     contracts = library.load(stack.contracts)
     async with (
-        _agencies(stack, telling.agencies(steps)) as agencies,
+        partners.open(stack) as by_agency,
+        _agencies(stack, telling.agencies(steps), by_agency) as agencies,
         Driver.start(stack) as driver,
         open_pool(stack.postgres) as pool,
     ):
         stores = {name: Store(name, pool) for name in contracts.topics.kinds.registrars}
-        player = Player(agencies, driver, stores, contracts.topics, say, stack.bus, telling.THREADS, ids)
-        await player.tell(steps)
+        for partner in by_agency.values():
+            await partner.begin(agency_key(stack.bus, stack.keys))
+        player = Player(agencies, by_agency, driver, stores, contracts.topics, say, stack.bus, telling.THREADS, ids)
+        await player.tell(steps, telling.OUTAGES)
         await player.everybody_reads()
-        found = await _found(stack, contracts, pool, stores)
+        await all_brought(pool)
+        holdings = [await holding(partner, agencies[code].items) for code, partner in by_agency.items()]
+        found = await _found(stack, contracts, pool, stores, holdings)
+        found = replace(found, fetched=await _fetched(stack, agencies))
         told = await _timelines(agencies, ids, found.records)
         for thread in _DRAWN:
             say("")
@@ -113,11 +133,12 @@ async def _play(stack: Stack, ids: Ids, say: Say) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _agencies(stack: Stack, codes: Iterable[str]) -> AsyncGenerator[dict[str, Agency]]:
+async def _agencies(stack: Stack, codes: Iterable[str], brought: Container[str]) -> AsyncGenerator[dict[str, Agency]]:
     async with AsyncExitStack() as opened:
         yield {
             code: Agency(
-                await opened.enter_async_context(AgencyClient(stack.url, agency_key(code, stack.keys), stack.bus))
+                await opened.enter_async_context(AgencyClient(stack.url, agency_key(code, stack.keys), stack.bus)),
+                brought=code in brought,
             )
             for code in codes
         }
@@ -125,7 +146,7 @@ async def _agencies(stack: Stack, codes: Iterable[str]) -> AsyncGenerator[dict[s
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What lies in the stores, with audit, and on Kafka. `refused`: the codes of the rejections."""
+    """What lies in the stores, with audit, on Kafka and with partners. `refused`: the codes of the rejections."""
 
     records: list[Record]
     outcomes: Counter[str]
@@ -134,9 +155,14 @@ class Found:
     published: list[bytes]
     dead: int
     delivered: int
+    queued: int
+    holdings: Sequence[Holding]
+    fetched: int = 0
 
 
-async def _found(stack: Stack, contracts: Contracts, pool: Pool, stores: Mapping[str, Store]) -> Found:
+async def _found(
+    stack: Stack, contracts: Contracts, pool: Pool, stores: Mapping[str, Store], holdings: Sequence[Holding]
+) -> Found:
     records = [record for store in stores.values() async for record in store.all_records()]
     outcomes: Counter[str] = Counter()
     refused: Counter[str] = Counter()
@@ -160,7 +186,33 @@ async def _found(stack: Stack, contracts: Contracts, pool: Pool, stores: Mapping
         published=[value for topic in contracts.topics.events() for value in values[topic]],
         dead=len(values[DEAD_LETTERS]),
         delivered=sum(parse_object(value)["stage"] == "delivered" for value in values[DELIVERIES]),
+        queued=await queued(pool),
+        holdings=holdings,
     )
+
+
+async def _fetched(stack: Stack, agencies: Mapping[str, Agency]) -> int:
+    """How many attachments were fetched, each by somebody to whom a copy cites it. Raises what `download` does."""
+    readers: dict[str, str] = {}
+    for code, agency in agencies.items():
+        events = [item["event"] for item in agency.items if item.get("event")]
+        readers |= {digest: code for event in events if event["source"] != code for digest in _cited(event["data"])}
+    folder = stack.data / "fetched"
+    folder.mkdir(exist_ok=True)
+    places = [(agencies[code].client, digest, folder / digest[-32:]) for digest, code in readers.items()]
+    await asyncio.gather(*(client.download(digest, path) for client, digest, path in places))
+    return len(places)
+
+
+def _cited(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(digest := value.get("digest"), str) and "media_type" in value:
+            yield digest
+        for item in value.values():
+            yield from _cited(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _cited(item)
 
 
 async def _values(kafka: KafkaSettings, topics: Sequence[str]) -> dict[str, list[bytes]]:
@@ -204,6 +256,7 @@ def _result(stack: Stack, player: Player, contracts: Contracts, found: Found, to
     checks = {
         **_bus_checks(stack.bus, contracts.agencies, found, inboxes),
         **_play_checks(player, found),
+        **_partner_checks(stack.bus, player, contracts.agencies, found),
         **_timeline_checks(clocks, told, player.ids),
         **outcome(judged),
     }
@@ -227,8 +280,18 @@ def _result(stack: Stack, player: Player, contracts: Contracts, found: Found, to
             }
             for item in player.refusals
         ],
+        "partners": [
+            {
+                "agency": item.seat.agency,
+                "via": item.seat.via,
+                "copies": item.copies,
+                "stated": sum(step.agency == item.seat.agency for step in player.acted),
+            }
+            for item in found.holdings
+        ],
         "counts": {
-            "submitted": player.submitted + by_bus,
+            "submitted": player.submitted + len(player.acted) + by_bus,
+            "by_partners": len(player.acted),
             "by_the_bus": by_bus,
             "registered": found.outcomes["receipt"],
             "rejected": found.outcomes[REJECTION],
@@ -271,6 +334,41 @@ def _play_checks(player: Player, found: Found) -> dict[str, bool]:
         "the dossier without the survey report was rejected": found.refused["dossier-incomplete"] == 1,
         "a repeated submission got the original receipt, byte for byte": bool(player.repeats) and all(player.repeats),
     }
+
+
+def _partner_checks(bus: str, player: Player, agencies: Agencies, found: Found) -> dict[str, bool]:
+    signed = Counter(str(item.event["source"]) for item in found.records if item.event.get("signedby") == bus)
+    stated = Counter(step.agency for step in player.acted if step.refused is None)
+    refused = Counter((step.agency, step.refused) for step in player.acted if step.refused is not None)
+    told = Counter((item.seat.agency, error.code) for item in found.holdings for error in item.refused)
+    late = [
+        proof
+        for outage in telling.OUTAGES
+        for item in player.agencies[outage.author].items
+        if (proof := item.get("evidence")) and _proves(proof, outage, bus, agencies)
+    ]
+    return {
+        "every partner holds each copy exactly once, in order": bool(found.holdings)
+        and all(item.due and item.whole for item in found.holdings),
+        "what partners stated in their own forms is registered once, signed for them by the bus (代签)": bool(stated)
+        and signed == stated,
+        "what the bus refused of it came back to the partner that had stated it": bool(refused) and told == refused,
+        "of a copy that a partner's outage held up, the author got signed proof; then it arrived": len(late)
+        == len(telling.OUTAGES),
+        "nothing waits any more to be brought": not found.queued,
+        "every attachment that was shown to another could be fetched, whole, by who was shown it": found.fetched
+        == len({digest for record in found.records for digest in _cited(record.event["data"])}),
+    }
+
+
+def _proves(proof: Document, outage: Outage, bus: str, agencies: Agencies) -> bool:
+    """Whether it is the bus's word that a copy did not reach the partner in the time that was agreed."""
+    due, at = instant(proof["due"]), instant(proof["time"])
+    return (
+        (proof["statement"], proof["recipient"]) == ("undelivered", outage.agency)
+        and outage.begins < due <= at < outage.ends
+        and verify_seal(proof, agencies, at) == bus
+    )
 
 
 def _timeline_checks(clocks: Sequence[Mapping[str, Any]], told: Told, ids: Ids) -> dict[str, bool]:
@@ -337,6 +435,9 @@ def _tell(result: dict[str, Any], say: Say) -> None:
     say("\n[bold]the main case as one story 关联[/]")
     for item in result["links"]:
         say(escape(f"  {item['from']:16} {item['relation'].replace('_', ' '):9} {item['to']}"))
+    say("\n[bold]partners 对方系统[/]  channel, copies that it holds, facts that it stated there")
+    for item in result["partners"]:
+        say(escape(f"  {item['agency']:16} {item['via']:11} {item['copies']:>3} {item['stated']:>3}"))
     say("\n[bold]exchanges 往来[/]  kind, state, events, whose move")
     for item in result["exchanges"]:
         then = "■" if item["ended"] else f"→ {', '.join(item['moves']) or 'nobody'}"

@@ -23,12 +23,12 @@ import psycopg
 from psycopg import sql
 from rich.console import Console
 
-from connectors.errors import ConnectorError
 from connectors.http.client import TRY_AGAIN, AgencyClient, new_event
 from connectors.kafka.reader import read_all
+from connectors.postgres.pool import Pool, open_pool
 from contracts import library
 from contracts.agencies import Agencies
-from contracts.canonical import Document
+from contracts.canonical import Document, parse_object
 from contracts.counting import midnight
 from contracts.errors import SignatureError
 from contracts.figures import Publication
@@ -38,6 +38,9 @@ from services.cli import reading
 from services.cli.agencies import agency_key, new_agency
 from services.cli.draw import draw_published
 from services.cli.driver import Driver
+from services.cli.partners.partner import Holding, holding
+from services.cli.partners.seats import Partners
+from services.cli.partners.systems import NotRegisteredError, Systems, all_brought
 from services.cli.stack import Stack
 from services.cli.years import minhang
 from services.cli.years.diary import Step
@@ -56,10 +59,6 @@ _SAMPLE: Final = 100
 _MOMENT: Final = timedelta(minutes=1)
 
 Say = Callable[[str], None]
-
-
-class NotRegisteredError(ConnectorError):
-    """A fact of the plan that the bus did not register."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +85,24 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Year:
-    """What is played, and what it is compared with."""
+    """What is played, and what it is compared with. numbers: the case of what each opens in the whole plan."""
 
     publication: Publication
     part: Part
     steps: Sequence[Step]
+    numbers: Mapping[str, Mapping[str, str]]
 
     @classmethod
     def planned(cls, name: str, contracts: Path, part: Part) -> "Year":
         """The plan of a publication, by the contracts of a deployment."""
         known = library.load(contracts)
         publication = next(item for item in known.figures if item.id == name)
-        return cls(publication, part, part.of(minhang.plan(publication, known.agencies, known.calendars)))
+        whole = minhang.plan(publication, known.agencies, known.calendars)
+        numbers: dict[str, dict[str, str]] = {}
+        for step in whole:
+            if step.case is not None:
+                numbers.setdefault(step.agency, {})[step.exchange] = step.case
+        return cls(publication, part, part.of(whole), numbers)
 
 
 @dataclass(slots=True)
@@ -108,6 +113,7 @@ class Player:
     driver: Driver
     keys: Mapping[str, SigningKey]
     say: Say
+    systems: Systems
     registered: int = 0
     sample: list[Document] = field(default_factory=list[Document])
 
@@ -117,11 +123,14 @@ class Player:
         lanes = asyncio.Semaphore(LANES)
         ready = asyncio.create_task(asyncio.to_thread(self._signed, hours[0]))
         for hour, then in zip(hours, [*hours[1:], []], strict=True):
-            batches = await ready
+            rounds = await ready
             # While the bus takes these, those of the next hour are signed.
             ready = asyncio.create_task(asyncio.to_thread(self._signed, then))
             await self.advance(hour[0].at)
-            await asyncio.gather(*(self._submit(batch, lanes) for batch in batches))
+            for acts, batches in rounds:
+                self.registered += len(acts)
+                stating = self.systems.state(acts)
+                await asyncio.gather(stating, *(self._submit(batch, lanes) for batch in batches))
             if not then or then[0].at.month != hour[0].at.month:
                 self.say(f"{hour[0].at:%Y-%m}  {self.registered:>7} registered")
         await ready
@@ -131,9 +140,13 @@ class Player:
         if at > self.driver.now:
             await self.driver.advance(at)
 
-    def _signed(self, steps: Sequence[Step]) -> list[list[Document]]:
-        """The events of an hour in batches; those of one exchange in one batch, in order."""
-        return [[self._event(step) for step in batch] for batch in batches(steps)]
+    def _signed(self, steps: Sequence[Step]) -> list[tuple[list[Step], list[list[Document]]]]:
+        """What happens in an hour, in rounds: what partners state at their own systems, and events in batches.
+
+        Those of one exchange are in one batch, in order, or in one round after the other.
+        """
+        found = rounds(steps, self.systems.says)
+        return [(acts, [[self._event(step) for step in batch] for batch in batches(rest)]) for acts, rest in found]
 
     def _event(self, step: Step) -> Document:
         return new_event(
@@ -165,6 +178,21 @@ class Player:
             if self.registered % _SAMPLE == 0:
                 self.sample.append(item["body"])
             self.registered += 1
+
+
+def rounds(steps: Sequence[Step], apart: Callable[[Step], bool]) -> list[tuple[list[Step], list[Step]]]:
+    """The steps of an hour in rounds: those that are stated apart, and the others; each exchange's in their order."""
+    found: list[tuple[list[Step], list[Step]]] = []
+    places: dict[str, tuple[int, bool]] = {}
+    for step in steps:
+        number, before = places.get(step.exchange, (0, apart(step)))
+        if apart(step) != before:
+            number += 1
+        places[step.exchange] = number, apart(step)
+        while len(found) <= number:
+            found.append(([], []))
+        found[number][0 if apart(step) else 1].append(step)
+    return found
 
 
 def batches(steps: Sequence[Step]) -> Iterator[list[Step]]:
@@ -217,15 +245,24 @@ def _played(name: str, folder: Path, part: Part, console: Console) -> dict[str, 
     exchanges = len({step.exchange for step in year.steps})
     console.print(f"{len(year.steps)} events in {exchanges} exchanges, all invented; starting the bus …")
     begin = midnight(year.publication.begin)
-    stack = Stack(folder, legal_time=begin, say=lambda line: console.print(line, style="dim"))
-    keys = {code: _key(code, stack) for code in sorted({step.agency for step in year.steps})}
+    # What was brought is compared at the end with what inboxes hold: nothing of the year is cleared away before.
+    stack = Stack(
+        folder,
+        legal_time=begin,
+        say=lambda line: console.print(line, style="dim"),
+        extra={"LIANDONG_INBOX_RETENTION": "P1000D"},
+    )
+    partners = Partners(minhang.SEATS, folder / "partners")
+    partners.settle(stack)
+    acting = {step.agency for step in year.steps} | {seat.agency for seat in minhang.SEATS}
+    keys = {code: _key(code, stack) for code in sorted(acting)}
     # The loop is made before anything can be interrupted, so that Ctrl-C never meets half a loop.
     with asyncio.Runner() as runner:
         runner.get_loop()
-        with stack:
+        with partners, stack:
             console.print(f"running at {stack.url}; legal time is driven through {begin.year}")
             try:
-                return runner.run(_play(stack, year, keys, console.print))
+                return runner.run(_play(stack, partners, year, keys, console.print))
             except asyncio.CancelledError:
                 raise KeyboardInterrupt from None
 
@@ -237,20 +274,35 @@ def _key(code: str, stack: Stack) -> SigningKey:
     )
 
 
-async def _play(stack: Stack, year: Year, keys: Mapping[str, SigningKey], say: Say) -> dict[str, Any]:
+async def _play(
+    stack: Stack, partners: Partners, year: Year, keys: Mapping[str, SigningKey], say: Say
+) -> dict[str, Any]:
     bus_key = agency_key(stack.bus, stack.keys)
     begun = time.monotonic()
-    async with AgencyClient(stack.url, bus_key, stack.bus) as client, Driver.start(stack) as driver:
-        player = Player(client, driver, keys, say)
+    async with (
+        partners.open(stack) as by_agency,
+        AgencyClient(stack.url, bus_key, stack.bus) as client,
+        Driver.start(stack) as driver,
+        open_pool(stack.postgres) as pool,
+    ):
+        for partner in by_agency.values():
+            await partner.begin(bus_key)
+        systems = await Systems.opened(by_agency, pool, library.load(stack.contracts).topics)
+        systems.tell(year.numbers)
+        player = Player(client, driver, keys, say, systems)
         await player.play(year.steps)
         await player.advance(_last_moment(year.steps[-1].at))
+        await driver.quiet()
+        await all_brought(pool)
         played = time.monotonic() - begun
+        say("comparing what partners hold …")
+        holdings = [await holding(partner, await _inbox(pool, code)) for code, partner in by_agency.items()]
     say("counting …")
     days = {"begin": year.publication.begin, "end": year.publication.end}
     answer = await reading.report(stack.url, bus_key, stack.bus, **days, agency=None, form="json", language="zh")
     counted = await asyncio.to_thread(_counted, stack)
     return {
-        **_result(stack, player, answer.json, counted),
+        **_result(stack, player, answer.json, counted, holdings),
         "part": {"months": year.part.months, "share": year.part.share, "whole": year.part.whole},
         "played_s": round(played, 1),
         "events_per_s": round(counted.events / played, 1),
@@ -274,6 +326,8 @@ class Stored:
     gaps: int = 0
     audited: int = 0
     dead: int = 0
+    for_partners: int = 0
+    queued: int = 0
 
 
 def _counted(stack: Stack) -> Stored:
@@ -286,10 +340,24 @@ def _counted(stack: Stack) -> Stored:
             )
             row = connection.execute(query, (stack.bus,)).fetchone() or ()
             sums.update(dict(zip(("events", "by_the_bus", "exchanges", "gaps", "rejections"), row, strict=True)))
+            signed = connection.execute(sql.SQL(_SIGNED_FOR).format(sql.Identifier(schema, "events"))).fetchone()
+            sums["for_partners"] += signed[0] if signed else 0
         (audited,) = connection.execute("SELECT count(*) FROM audit.events").fetchone() or (0,)
+        (queued,) = connection.execute("SELECT count(*) FROM delivery.queue").fetchone() or (0,)
     dead = sum(1 for item in read_all(stack.kafka, DEAD_LETTERS) if item.value)
-    return Stored(**sums, audited=audited, dead=dead)
+    return Stored(**sums, audited=audited, dead=dead, queued=queued)
 
+
+async def _inbox(pool: Pool, agency: str) -> list[Document]:
+    """All items that an agency was sent, in order."""
+    async with pool.connection() as connection:
+        rows = await (await connection.execute(_ITEMS, (agency,))).fetchall()
+    return [parse_object(item) for (item,) in rows]
+
+
+_ITEMS: Final = "SELECT item FROM delivery.items WHERE agency = %s ORDER BY position"
+
+_SIGNED_FOR: Final = "SELECT count(*) FROM {} WHERE position('\"signedby\"'::bytea in record) > 0"
 
 _STORED: Final = """
     SELECT coalesce(sum(n), 0)::bigint, coalesce(sum(own), 0)::bigint, count(*), count(*) FILTER (WHERE last <> n),
@@ -301,7 +369,9 @@ _STORED: Final = """
 """
 
 
-def _result(stack: Stack, player: Player, report: dict[str, Any], stored: Stored) -> dict[str, Any]:
+def _result(
+    stack: Stack, player: Player, report: dict[str, Any], stored: Stored, holdings: Sequence[Holding]
+) -> dict[str, Any]:
     agencies = library.load(stack.contracts).agencies
     checks = {
         "every figure is derived as it was published": all(item["equal"] for item in report["figures"]),
@@ -313,6 +383,11 @@ def _result(stack: Stack, player: Player, report: dict[str, Any], stored: Stored
             _sealed(receipt, agencies, stack.bus) for receipt in player.sample
         ),
         "nothing was dead-lettered": stored.dead == 0,
+        "every partner holds each copy exactly once, in order": all(item.whole for item in holdings),
+        "what partners stated in their own forms is registered once, signed for them by the bus (代签)": (
+            stored.for_partners == sum(player.systems.stated.values())
+        ),
+        "nothing waits any more to be brought": stored.queued == 0,
     }
     return {
         "scenario": report["publications"][0]["publication"],
@@ -320,7 +395,21 @@ def _result(stack: Stack, player: Player, report: dict[str, Any], stored: Stored
         "engines": stack.versions(),
         "figures": report["figures"],
         "publications": report["publications"],
-        "counts": {"events": stored.events, "by_the_bus": stored.by_the_bus, "exchanges": stored.exchanges},
+        "partners": [
+            {
+                "agency": item.seat.agency,
+                "via": item.seat.via,
+                "copies": item.copies,
+                "stated": sum(count for (_, code), count in player.systems.stated.items() if code == item.seat.agency),
+            }
+            for item in holdings
+        ],
+        "counts": {
+            "events": stored.events,
+            "by_partners": stored.for_partners,
+            "by_the_bus": stored.by_the_bus,
+            "exchanges": stored.exchanges,
+        },
         "checks": [{"name": name, "ok": ok} for name, ok in checks.items()],
     }
 
@@ -334,6 +423,9 @@ def _sealed(receipt: Document, agencies: Agencies, bus: str) -> bool:
 
 def _tell(result: dict[str, Any], say: Say) -> None:
     draw_published(result["figures"], result["publications"], say)
+    say("\n[bold]partners 对方系统[/]  channel, copies that it holds, facts that it stated there")
+    for item in result["partners"]:
+        say(f"  {item['agency']:16} {item['via']:11} {item['copies']:>6} {item['stated']:>6}")
     say("")
     for check in result["checks"]:
         say(f"{'[green]✓[/]' if check['ok'] else '[red]✗[/]'} {check['name']}")

@@ -26,11 +26,13 @@ from services.delivery.stages import Reached
 from services.kernel.background import Background
 from services.kernel.outbox import Outbox
 from services.kernel.submitting import submission
+from services.kernel.time import system
 
 log = structlog.stdlib.get_logger(__name__)
 
 _EVERY: Final = 1.0  # seconds
 _SETBACK, _LONGEST_SETBACK = 2.0, 60.0  # seconds
+_DRIVEN: Final = 0.2  # seconds: where legal time is driven, days pass in a second
 _LONGEST_TROUBLE: Final = 300
 
 
@@ -48,6 +50,10 @@ class Collector:
         self._runtime = dispatch.runtime
         self._outbox = Outbox("delivery", self._runtime.pool, self._runtime.producer)
         self._owner = f"from {agency.code}"
+        driven = self._runtime.clock is not system
+        self._every, self._setback, self._longest = (
+            (_DRIVEN, _DRIVEN, _DRIVEN) if driven else (_EVERY, _SETBACK, _LONGEST_SETBACK)
+        )
         self._troubled = False
         self._background = Background(f"delivery: from {agency.code}", self._collect_always)
 
@@ -60,19 +66,19 @@ class Collector:
         await self._background.stop()
 
     async def _collect_always(self) -> None:
-        setback = _SETBACK
+        setback = self._setback
         while True:
             try:
                 await self._outbox.drain(self._owner)
                 partner = await self._dispatch.queue.partner(self._agency.code)
                 more = not partner.resting and await self._collect(partner)
-                setback = _SETBACK
+                setback = self._setback
                 if not more:
-                    await asyncio.sleep(_EVERY)
+                    await asyncio.sleep(self._every)
             except Exception as error:  # noqa: BLE001, the next round tries again
                 await self._in_trouble(error)
                 await asyncio.sleep(setback)
-                setback = min(setback * 2, _LONGEST_SETBACK)
+                setback = min(setback * 2, self._longest)
 
     async def _collect(self, partner: Partner) -> bool:
         """One page; whether there is more. Raises ConnectorError and psycopg's errors."""

@@ -14,6 +14,8 @@ import pytest
 from connectors.process import free_port, port_is_free
 from services.cli.stack import Ports, trouble
 from services.cli.story import telling
+from services.cli.story.cast import JUSTICE, TRAFFIC_POLICE
+from services.cli.story.telling import SEATS
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "services.cli.app"]
@@ -60,6 +62,7 @@ def test_demo_prints_one_json_object_and_leaves_nothing(home: dict[str, str]) ->
         "exchanges",
         "links",
         "refusals",
+        "partners",
         "counts",
         "clocks",
         "delay",
@@ -73,8 +76,10 @@ def test_demo_prints_one_json_object_and_leaves_nothing(home: dict[str, str]) ->
     steps = telling.steps(telling.new_ids())
     refused = sorted(step.refused for step in steps if step.refused)
     assert sorted(refusal["code"] for refusal in result["refusals"]) == refused
+    stated = {item["agency"]: item["stated"] for item in result["partners"]}
     assert result["counts"] | {"delivered": 0} == {
         "submitted": len(steps) + 1 + 6,
+        "by_partners": sum(stated.values()),
         "by_the_bus": 6,
         "registered": len(steps) - len(refused) + 6,
         "rejected": len(refused),
@@ -82,6 +87,9 @@ def test_demo_prints_one_json_object_and_leaves_nothing(home: dict[str, str]) ->
         "delivered": 0,
     }
     assert result["counts"]["delivered"] > result["counts"]["registered"]
+    assert {item["agency"]: item["via"] for item in result["partners"]} == {seat.agency: seat.via for seat in SEATS}
+    assert all(item["copies"] for item in result["partners"])
+    assert {code for code, count in stated.items() if not count} == {JUSTICE, TRAFFIC_POLICE}
     assert all(check["ok"] for check in result["checks"])
     assert left_behind(home) == []
 

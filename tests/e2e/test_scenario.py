@@ -51,9 +51,13 @@ def test_the_log_of_a_part_gives_the_figures_of_its_plan(folder: Path) -> None:
     assert {item["name"]: item["derived"] for item in first["figures"]} == planned()
     assert any(item["derived"] for item in first["figures"])
     assert len(first["publications"][0]["inconsistencies"]) >= 6
+    (hotline,) = [item for item in first["partners"] if item["via"] == "hotline"]
+    assert hotline["copies"] > 50
+    assert first["counts"]["by_partners"] >= hotline["stated"] > 50
 
     # The same ids: every fact gets its old receipt, and nothing is counted twice.
     status, again = played(folder / "data")
     assert status == 0
     assert again["counts"] == first["counts"]
+    assert again["partners"] == first["partners"]
     assert again["figures"] == first["figures"]

@@ -15,8 +15,8 @@ from aiohttp import ClientSession
 
 from connectors.channel import Channel, Collected, Parcel, PartnerAway, PartnerRefuses, Stated, open_channel
 from connectors.errors import SettingsError
-from connectors.grid.mapping import exchange_of
 from connectors.grid.simulator import GridSimulator
+from connectors.identity import exchange_of
 from connectors.simulation import Faults, Mode
 from events import workorder
 from tests.support.channels import Exchanging, MemoryFiles, opening

@@ -11,9 +11,9 @@ from aiohttp import ClientSession
 
 from connectors.channel import Channel, Collected, Parcel, PartnerAway, PartnerRefuses, Stated, open_channel
 from connectors.grid.geo import SERVICES
-from connectors.grid.mapping import exchange_of
 from connectors.grid.open311 import ATTRIBUTES
 from connectors.grid.simulator import GridSimulator
+from connectors.identity import exchange_of
 from connectors.simulation import Faults, Mode
 from events import workorder
 from tests.support.channels import Exchanging, opening

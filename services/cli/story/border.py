@@ -232,7 +232,6 @@ referral_filed = referral.Filed(
     filed_on=date(2026, 11, 19),
     charge=CHARGE,
     contact=contact("褚办案(虚构)", "021-00000005", "青浦公安分局食药环侦支队"),
-    investigation="拟对运输公司负责人传唤。(侦查安排, 虚构)",
 )
 
 goods_handed_over = referral.GoodsHandedOver(

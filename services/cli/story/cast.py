@@ -3,12 +3,14 @@
 The agencies are public institutions; every person, number, plate and firm is invented, and says so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
 from uuid import UUID
+
+from pydantic import BaseModel
 
 from contracts.calendar import SHANGHAI
 from events.fact import Fact
@@ -39,11 +41,16 @@ Ids = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """An exchange of the story. careful: who states a fact in it has read it to the newest event, and says so."""
+    """An exchange of the story.
+
+    careful: who states a fact in it has read it to the newest event, and says so. opened_by: the partner whose own
+    system opens it, under the number that is its case.
+    """
 
     kind: str
     case: str
     careful: bool = False
+    opened_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +69,25 @@ class Step:
     again: bool = False
 
     @property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """What the fact cites, each once."""
+        return tuple({item.digest: item for item in _cited(self.fact)}.values())
+
+    @property
     def inname(self) -> str | None:
         """In whose name the agency acts, if not in its own."""
         return IN_NAME.get(self.agency)
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A partner's system is out of reach, for days; why, in words. author: whose copy it holds up for too long."""
+
+    agency: str
+    author: str
+    begins: datetime
+    ends: datetime
+    why: str
 
 
 def at(month: int, day: int, hour: int, minute: int = 0) -> datetime:
@@ -73,9 +96,27 @@ def at(month: int, day: int, hour: int, minute: int = 0) -> datetime:
 
 
 def attachment(title: str, pages: int = 1) -> Attachment:
-    """An attachment; its digest is that of its title, for there is no file."""
-    digest = f"sha-256:{sha256(title.encode()).hexdigest()}"
-    return Attachment(title=title, digest=digest, size=4096 * pages, media_type="application/pdf", pages=pages)
+    """An attachment; `content` has its bytes."""
+    found = content(title)
+    digest = f"sha-256:{sha256(found).hexdigest()}"
+    return Attachment(title=title, digest=digest, size=len(found), media_type="text/plain", pages=pages)
+
+
+def content(title: str) -> bytes:
+    """The bytes of an attachment of this title."""
+    return f"{title}\n示例附件, 内容虚构。\n".encode()
+
+
+def _cited(value: object) -> Iterator[Attachment]:
+    """The attachments in a part of a fact, at any depth."""
+    if isinstance(value, Attachment):
+        yield value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _cited(getattr(value, name))
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _cited(item)
 
 
 def contact(name: str, phone: str, unit: str) -> Contact:

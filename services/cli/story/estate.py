@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Final
 
-from events import annotation, notice
+from events import annotation, common, notice
 from events.parts import Archive, Cause, Citation, DossierRef, Parties, Person, Relation, Unit
 from events.penalties import CaseCategory, Penalty, PenaltyDecision, PenaltyType, Procedure
 from services.cli.story.cast import (
@@ -17,6 +17,7 @@ from services.cli.story.cast import (
     QIBAO_TEAM,
     TITLES,
     Ids,
+    Outage,
     Step,
     Thread,
     at,
@@ -73,6 +74,8 @@ followed_up = notice.FollowedUp(
     measures=("约谈", "记入物业服务企业信用档案"),
     followed_up_on=date(2026, 10, 12),
 )
+
+more_time = common.ExtensionRequested(reason="排查尚未结束, 申请延期。", new_date=date(2026, 10, 30))
 
 closed = notice.Closed(reason="已收到反馈, 排查结果见来文。")
 
@@ -158,9 +161,12 @@ released = annotation.Released(number="SYN-解-2026-0287", registered_at=at(11, 
 
 THREADS: Final[Mapping[str, Thread]] = {
     "notice-estate": Thread("notice", CASE),
-    "notice-answer": Thread("notice", CASE),
+    "notice-answer": Thread("notice", "SYN-房告-0018", opened_by=HOUSING),
     "annotation": Thread("annotation", CASE),
 }
+
+OUTAGE: Final = Outage(TITLES, QIBAO_TEAM, at(9, 24, 9), at(9, 27, 18), "登记系统假期停机检修")
+"""The application lies before a registry whose system is off; the team gets proof of it, and knows to telephone."""
 
 
 def steps(ids: Ids) -> tuple[Step, ...]:
@@ -169,6 +175,8 @@ def steps(ids: Ids) -> tuple[Step, ...]:
         Step(at(9, 22, 10), QIBAO_TEAM, "notice-estate", sent),
         Step(at(9, 28, 10), HOUSING, "notice-estate", acknowledged),
         Step(at(10, 12, 10), HOUSING, "notice-estate", followed_up),
+        # It has reported: no deadline of its own runs any more that could be extended.
+        Step(at(10, 12, 10), HOUSING, "notice-estate", more_time, refused="not-extendable"),
         Step(at(10, 12, 10), HOUSING, "notice-answer", answered(ids)),
         Step(at(10, 15, 10), QIBAO_TEAM, "notice-answer", taken_up),
         Step(at(10, 20, 10), QIBAO_TEAM, "notice-estate", closed),

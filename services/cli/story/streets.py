@@ -108,6 +108,9 @@ found = workorder.Dispatched(
 taken_by_the_grid = workorder.Accepted(channel=workorder.Channel.GRID, contact=desk(GRID))
 
 
+_CASE_NUMBER: Final = "SYN-网格-20260921-0417"
+
+
 def sent_on(ids: Ids) -> workorder.Dispatched:
     """The grid centre's own order, to the department that it holds competent."""
     return workorder.Dispatched(
@@ -115,11 +118,10 @@ def sent_on(ids: Ids) -> workorder.Dispatched:
         matter=workorder.Matter.FINDING,
         limit=workorder.Limit.DAY,
         do_by=date(2026, 10, 15),
-        number="SYN-网格-20260921-0417",
+        number=_CASE_NUMBER,
         recipient=TRANSPORT,
         title="渣土运输企业多次违法, 请管理部门跟进",
         content="七宝镇综合行政执法队反映示例渣土运输公司一月内四次未密闭运输, 请跟进监管并反馈。(虚构)",
-        category=CaseCategory.CONSTRUCTION_WASTE,
         place=_PLACE,
         recorded_at=at(9, 21, 9, 40),
         dispatched_at=at(9, 21, 14),
@@ -265,9 +267,9 @@ all_done = demand.Done(
 all_confirmed = demand.Confirmed(confirmed_on=date(2026, 11, 10))
 
 THREADS: Final[Mapping[str, Thread]] = {
-    "order": Thread("workorder", border.CASE),
+    "order": Thread("workorder", dispatched.number, opened_by=HOTLINE),
     "finding": Thread("workorder", TRUCKS),
-    "grid": Thread("workorder", TRUCKS),
+    "grid": Thread("workorder", _CASE_NUMBER, opened_by=GRID),
     "demand": Thread("demand", "SYN-2026-需求-0703"),
     "demand-escalated": Thread("demand", "SYN-2026-需求-0607"),
 }

@@ -5,11 +5,30 @@ for step in steps(ids): ...         step.thread names the exchange ids[step.thre
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Final
 
 from connectors.http.client import new_id
+from connectors.identity import exchange_of
+from services.cli.partners.partner import Seat
 from services.cli.story import border, consortium, district, estate, streets, waste
-from services.cli.story.cast import JUSTICE, PROCURATORATE, Ids, Step, Thread
+from services.cli.story.cast import (
+    CHANGZHOU,
+    GRID,
+    HOTLINE,
+    HOUSING,
+    JIAXING,
+    JUSTICE,
+    NANTONG,
+    POLICE,
+    PROCURATORATE,
+    TITLES,
+    TRAFFIC_POLICE,
+    WUXI,
+    Ids,
+    Step,
+    Thread,
+)
 
 MAIN_CASE: Final = border.CASE
 """The case of the waste: from a call to the hotline to a letter, over eight kinds of exchange."""
@@ -20,9 +39,29 @@ THREADS: Final[Mapping[str, Thread]] = {name: thread for theme in _THEMES for na
 """The exchanges of the telling."""
 
 
+SEATS: Final = (
+    Seat(HOTLINE, "hotline"),
+    Seat(GRID, "grid"),
+    Seat(HOUSING, "housing"),
+    Seat(TITLES, "housing", deliver_within=timedelta(days=1), longest_pause=timedelta(hours=12)),
+    Seat(POLICE, "police", gap=True),
+    Seat(WUXI, "provinces", gap=True),
+    *(Seat(city, "provinces") for city in (NANTONG, CHANGZHOU, JIAXING)),
+    Seat(JUSTICE, "webhook"),
+    Seat(TRAFFIC_POLICE, "webhook"),
+)
+"""Who sits behind a channel of its own; everybody else comes to its inbox."""
+
+OUTAGES: Final = (estate.OUTAGE,)
+"""When partners are out of reach."""
+
+
 def new_ids() -> Ids:
     """An exchange id for every thread. They are made up front, because exchanges name each other."""
-    return {name: new_id() for name in THREADS}
+    return {
+        name: exchange_of(thread.opened_by, thread.case) if thread.opened_by else new_id()
+        for name, thread in THREADS.items()
+    }
 
 
 def steps(ids: Ids) -> tuple[Step, ...]:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
+from connectors.identity import exchange_of
 from events import lead
 from events.fact import Fact
 from events.lead import CrossProvinceApproval, LeadType, Usability
@@ -27,7 +28,8 @@ def leads(rulings: Rulings, count: int, block: Block) -> None:
     for number, slot in enumerate(diary.even(asked, 12 * DAY, len(diary.slots) - 75 * DAY), 1):
         city = cast.CITIES[number % len(cast.CITIES)]
         make = partial(_opened, diary, (cast.BUREAU,), city, number)
-        thread = diary.open(slot, city, "lead", make, case=_case(number))
+        exchange = exchange_of(city, _case(number))
+        thread = diary.open(slot, city, "lead", make, case=_case(number), exchange=exchange)
         after = diary.later(thread.say(slot + 1, cast.BUREAU, partial(_receipted, cast.BUREAU)), 4, 16)
         if number <= len(fines):
             after = _filed(rulings, thread, after, number, partial(rulings.decision, block, fines[number - 1]))

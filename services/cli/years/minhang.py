@@ -11,6 +11,7 @@ from contracts.figures import Publication
 from events.filing import FilingType
 from events.letter import Channel as LetterChannel
 from events.workorder import Channel
+from services.cli.partners.partner import Seat
 from services.cli.years import cast, consortium, decisions, leads, operations, orders, reviews
 from services.cli.years.decisions import Rulings
 from services.cli.years.diary import Diary, Slots, Step
@@ -18,6 +19,17 @@ from services.cli.years.published import Published
 
 PUBLICATION: Final = "minhang-2023"
 SEED: Final = 2023
+
+SEATS: Final = (
+    Seat(cast.HOTLINE, "hotline", options={"repeat_days": 0}),
+    Seat(cast.HOUSING, "housing"),
+    Seat(cast.GRID, "grid"),
+    Seat(cast.POLICE, "police", gap=True),
+    Seat(cast.WUXI, "provinces", gap=True),
+    *(Seat(city, "provinces") for city in (cast.NANTONG, cast.CHANGZHOU, cast.JIAXING)),
+    Seat(cast.TRAFFIC_POLICE, "webhook"),
+)
+"""Who sits behind a channel of its own. The hotline says itself which order repeats another."""
 
 _OCCASIONS: Final = (("2023-01-03", "春运虹桥枢纽"), ("2023-09-20", "网球大师赛"), ("2023-10-25", "进博会"))
 

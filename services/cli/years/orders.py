@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
+from connectors.identity import exchange_of
 from events import common, workorder
 from events.parts import CompetentBody, Ground, Link, Relation, Reporter
 from events.penalties import CaseCategory
@@ -79,7 +80,7 @@ def hotline(diary: Diary, counts: Mapping[Channel, int], linked: int) -> list[Or
         (_draft(diary, channel, number, slot) for channel, number, slot in _incoming(diary, counts)),
         key=lambda item: (item.slot, item.number),
     )
-    exchanges = [diary.id(diary.slots[item.slot]) for item in drafts]
+    exchanges = [exchange_of(cast.HOTLINE, item.number) for item in drafts]
     _mark_repeats(diary, drafts, exchanges)
     last = len(diary.slots) - 1
     candidates = [item for item in drafts if not item.merged and item.done <= last]
@@ -130,7 +131,7 @@ def _mark_repeats(diary: Diary, drafts: Sequence[_Draft], exchanges: Sequence[st
 
 
 def _write(diary: Diary, item: _Draft, exchange: str) -> Origin | None:
-    case = f"SYN-2023-工单-{item.number[4:]}"
+    case = item.number
     team = cast.team(item.unit)
     thread = diary.open(
         item.slot, cast.HOTLINE, "workorder", partial(_hotline_order, diary, item), case=case, exchange=exchange

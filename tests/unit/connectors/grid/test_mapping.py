@@ -20,7 +20,6 @@ from connectors.grid.mapping import (
     Change,
     Told,
     change_number,
-    exchange_of,
     noted,
     pictures,
     read_change,
@@ -28,6 +27,7 @@ from connectors.grid.mapping import (
     stated,
     told,
 )
+from connectors.identity import exchange_of
 from connectors.losses import Loss
 from contracts.canonical import Document, instant
 from contracts.codec import copy_for, dump, sign_event

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from connectors.errors import Unreadable
-from connectors.grid.mapping import STEPS, exchange_of
+from connectors.grid.mapping import STEPS
 from connectors.grid.open311 import (
     ATTRIBUTES,
     EXTERNAL_ID,
@@ -23,6 +23,7 @@ from connectors.grid.open311 import (
     stated,
     update,
 )
+from connectors.identity import exchange_of
 from contracts.canonical import Document
 from contracts.codec import dump
 from events import workorder

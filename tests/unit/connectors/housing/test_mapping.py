@@ -13,7 +13,7 @@ from connectors.errors import Unreadable
 from connectors.forms.table import Form
 from connectors.housing.mapping import OURS, THEIRS, arrival, letter, losses
 from connectors.identity import event_of, exchange_of
-from contracts.codec import copy_for
+from contracts.codec import copy_for, dump
 from events import annotation, notice
 from events.fact import Fact
 from events.fields import FieldClass
@@ -265,3 +265,15 @@ def _facts(of: type[Fact]) -> st.SearchStrategy[dict[str, Any]]:
 
 def _event(play: Play, sequence: int, agency: str) -> dict[str, Any]:
     return copied(play, sequence, agency)
+
+
+def test_a_notice_says_which_one_it_answers() -> None:
+    answered = new_exchange()
+    found = stated(BUREAU, "双向告知", "告知单", {**TOLD, "replyTo": answered})
+    assert isinstance(found.fact, notice.Sent)
+    assert [(link.relation.value, link.kind, str(link.exchange)) for link in found.fact.links] == [
+        ("answers", "notice", answered)
+    ]
+    assert THEIRS["notice"]["告知单"].fill(dump(found.fact))["replyTo"] == answered
+    with pytest.raises(Unreadable, match="replyTo: is no number of ours"):
+        stated(BUREAU, "双向告知", "告知单", {**TOLD, "replyTo": "闵房告〔2026〕7号"})

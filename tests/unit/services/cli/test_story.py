@@ -10,12 +10,17 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from connectors.grid.mapping import told as told_to_grid
+from connectors.losses import Loss
 from contracts.canonical import Document, parse_object
 from contracts.clocks import History
+from contracts.codec import dump
 from contracts.crosswalk import packaged as crosswalk
 from contracts.records import Record
 from services.audit.links import Known, stated
 from services.audit.links import told as links_told
+from services.cli.partners.forms import FORMS
+from services.cli.partners.papers import PAPERS
 from services.cli.story import telling
 from services.cli.story.cast import JUSTICE, QINGPU, Step
 from services.cli.story.outcome import STORY, Seen, outcome, seen
@@ -113,14 +118,15 @@ def judged() -> Seen:
 
 
 def _links(exchanges: Sequence[Sequence[Record]]) -> list[Any]:
-    """Those of the main case, to the two who read its timelines."""
+    """Those from and to the exchanges of the main case, to the two who read its timelines."""
+    main = {IDS[name] for name, thread in telling.THREADS.items() if thread.case == telling.MAIN_CASE}
     return [
         link
         for records in exchanges
         for record in records
         for item in stated(record)
         for reader in (JUSTICE, QINGPU)
-        if record.standing.case == telling.MAIN_CASE and reader in records[-1].standing.parties
+        if main & {record.exchange, item.to_exchange} and reader in records[-1].standing.parties
         for link in links_told([Known(item, record, records[-1].standing, None, None)], reader)
     ]
 
@@ -151,6 +157,7 @@ def test_every_step_is_registered_or_refused_as_it_is_told() -> None:
         "ground-barred",
         "items-unanswered",
         "law-not-in-force",
+        "not-extendable",
         "ping-pong",
     }
 
@@ -249,6 +256,18 @@ def test_every_name_says_that_it_is_invented() -> None:
     assert [(thread, name) for thread, name in names if not any(word in name for word in INVENTED)] == []
 
 
+def test_what_a_partner_states_its_own_form_can_say() -> None:
+    """What the form has no place for would be missing from the registered fact."""
+    lost = [(step.thread, step.fact.name(), loss.pointer) for step in STEPS for loss in _lost(step)]
+    assert lost == []
+
+
+def test_every_kind_of_channel_is_seen() -> None:
+    assert {seat.via for seat in telling.SEATS} == {"grid", "hotline", "housing", "police", "provinces", "webhook"}
+    assert {seat.agency for seat in telling.SEATS} <= {*telling.agencies(STEPS)}
+    assert {outage.agency for outage in telling.OUTAGES} <= {seat.agency for seat in telling.SEATS}
+
+
 def test_telephones_are_nobodys() -> None:
     text = "\n".join(step.fact.model_dump_json() for step in STEPS)
     phones = set(re.findall(r'"phone":"([^"]+)"', text))
@@ -261,6 +280,16 @@ def test_a_town_team_acts_in_its_towns_name() -> None:
     assert all(name in world().agencies.by_code[team].acts_for for team, name in acting.items())
     own = {step.agency for step in STEPS if len(step.agency.split("-")[0]) == 9 and step.agency.endswith("-cg")}
     assert own == acting.keys()
+
+
+def _lost(step: Step) -> Sequence[Loss]:
+    """What of a fact the form of its partner does not say, if it is one for which the partner has a form."""
+    via = next((seat.via for seat in telling.SEATS if seat.agency == step.agency), "")
+    kind, data = telling.THREADS[step.thread].kind, dump(step.fact)
+    if via == "grid" and kind == "workorder":
+        return told_to_grid({"type": step.fact.type(), "data": data}).losses
+    form = FORMS.get(via, {}).get((kind, type(step.fact))) or PAPERS.get(via, {}).get(type(step.fact))
+    return () if form is None else form.losses(data)
 
 
 def _names(part: object) -> Iterator[str]:

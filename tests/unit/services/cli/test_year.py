@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 from typing import Any, cast
@@ -22,7 +23,8 @@ from events.notice import Sent
 from events.penalties import CaseCategory, Procedure
 from services.audit.published import Counting, Said
 from services.cli.driver import Driver
-from services.cli.scenario import BATCH, NotRegisteredError, Part, Player, batches
+from services.cli.partners.systems import NotRegisteredError, Systems
+from services.cli.scenario import BATCH, Part, Player, batches, rounds
 from services.cli.years import minhang
 from services.cli.years.decisions import Block, blocks, spread
 from services.cli.years.diary import Step
@@ -148,7 +150,7 @@ def test_only_the_first_fact_of_an_exchange_opens_it(threads: dict[tuple[str, st
 def test_everything_says_that_it_is_invented(threads: dict[tuple[str, str], list[Step]]) -> None:
     names = re.compile(r'"name":"([^"]*)","phone"')
     for thread in list(threads.values())[::7]:
-        assert str(thread[0].case).startswith("SYN-2023-")
+        assert re.match(r"SYN-(\w+-)?2023-", str(thread[0].case))
         assert re.search("虚构|示例|SYN-", canonical(dump(thread[0].fact)).decode())
         for step in thread:
             written = canonical(dump(step.fact)).decode()
@@ -203,6 +205,20 @@ def test_batches_keep_the_order_of_each_exchange(plan: Sequence[Step]) -> None:
             assert [step for step in batch if step.exchange == exchange] == own
 
 
+def test_rounds_keep_the_order_of_each_exchange(plan: Sequence[Step]) -> None:
+    """Whoever states what apart from the others, in whichever order they come."""
+    for salt in range(5):
+        rng = Random(salt)
+        hour = [replace(step, exchange=rng.choice("abc"), at=TIME) for step in plan[:40]]
+        apart = {id(step) for step in hour if rng.random() < 0.5}
+        found = rounds(hour, lambda step, apart=apart: id(step) in apart)  # type: ignore[misc]
+        for exchange in "abc":
+            own = [step for acts, rest in found for step in (*acts, *rest) if step.exchange == exchange]
+            assert own == [step for step in hour if step.exchange == exchange]
+        assert all(id(step) in apart for acts, _ in found for step in acts)
+        assert all(id(step) not in apart for _, rest in found for step in rest)
+
+
 class Bus:
     """Answers batches with what it is given, in turn."""
 
@@ -217,7 +233,8 @@ class Bus:
 async def submitted(*answers: tuple[int, Any]) -> Player:
     """A player that has stated one fact to a bus that answers so."""
     step = Step(TIME, "310112-cg", "transfer", new_exchange(), "id-1", fact("transfer.sent"), case="SYN-1")
-    player = Player(cast("AgencyClient", Bus(*answers)), cast("Driver", None), {}, lambda _: None)
+    client, driver, systems = cast("AgencyClient", Bus(*answers)), cast("Driver", None), cast("Systems", None)
+    player = Player(client, driver, {}, lambda _: None, systems)
     await player._submit([signed(step)], asyncio.Semaphore(1))
     return player
 
