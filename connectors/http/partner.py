@@ -30,6 +30,8 @@ LARGEST_ANSWER: Final = 8 * 1024 * 1024
 """Bytes of a partner's answer that are read at most."""
 
 NOT_PUBLIC: Final = "not a public address; if it is meant, the contract must say private: true"
+_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+_COMPATIBLE: Final = ipaddress.ip_network("::/96")
 _LONGEST_PAUSE: Final = timedelta(days=1)
 """However long Retry-After asks for."""
 
@@ -44,6 +46,8 @@ class Reply:
 
     def document(self) -> Document:
         """The JSON object in it. Raises PartnerAway: a partner that answers nonsense is not well."""
+        if b"\\u0000" in self.body:
+            raise PartnerAway(f"the partner answered {self.status} with a NUL in it")
         try:
             return parse_object(self.body)
         except MalformedJson as error:
@@ -51,6 +55,8 @@ class Reply:
 
     def array(self) -> list[Any]:
         """The JSON array in it. Raises PartnerAway."""
+        if b"\\u0000" in self.body:
+            raise PartnerAway(f"the partner answered {self.status} with a NUL in it")
         try:
             found = orjson.loads(self.body)
         except orjson.JSONDecodeError as error:
@@ -153,10 +159,15 @@ def is_address(host: str) -> bool:
 def is_public(address: str) -> bool:
     """Whether an address is of the public internet. IPv4 in IPv6's clothes is looked at as what it is."""
     found = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address):
-        inner = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
-        if inner is not None:
-            return found.is_global and inner.is_global if found.ipv4_mapped is None else inner.is_global
+    if isinstance(found, ipaddress.IPv4Address):
+        return found.is_global and not found.is_multicast
+    if found in _NAT64:
+        return is_public(str(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)))
+    if found in _COMPATIBLE or found.is_site_local:
+        return False
+    inner = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
+    if inner is not None:
+        return inner.is_global and (found.ipv4_mapped is not None or found.is_global)
     return found.is_global and not found.is_multicast
 
 
@@ -172,7 +183,7 @@ def _judged(reply: Reply) -> Reply:
     status = reply.status
     if 200 <= status < 300:
         if len(reply.body) > LARGEST_ANSWER:
-            raise PartnerAway(f"the answer is larger than {LARGEST_ANSWER} bytes")
+            raise PartnerRefuses(f"the answer is larger than {LARGEST_ANSWER} bytes")
         return reply
     if status == 410:
         raise PartnerGone("the partner answered 410: nothing is to be sent there any more")

@@ -26,8 +26,8 @@ class Webhook(Pushing):
         self._agency = opening.agency.code
         self._keys: tuple[SigningKey, ...] = (opening.bus_key,)
         self._folder = opening.keys
-        self._client = PartnerClient(opening.agency)
         secrets_of(self._folder, self._agency)
+        self._client = PartnerClient(opening.agency)
 
     async def hand_over(self, parcel: Parcel) -> Handed:
         """POST the item. Raises PartnerAway, PartnerRefuses, PartnerGone, or SettingsError for an unusable secret."""

@@ -116,6 +116,10 @@ class Agreed:
             row = await (await connection.execute(_NEXT)).fetchone()
         return row[0] if row else None
 
+    async def concerned(self, connection: Connection, now: datetime) -> list[str]:
+        """Whose inboxes are concerned when what has run out is said: recipients and authors."""
+        return [code for (code,) in await (await connection.execute(_CONCERNED, (now, _AT_ONCE))).fetchall()]
+
     async def run_out(self, connection: Connection, now: datetime) -> list[Broken]:
         """The agreed times that have run out, some of them if there are many; each is given once."""
         rows = await (await connection.execute(_RUN_OUT, (now, _AT_ONCE))).fetchall()
@@ -139,6 +143,12 @@ _RETRIEVED: Final = "DELETE FROM delivery.agreed WHERE agency = %s AND position 
 _OPENED: Final = "DELETE FROM delivery.agreed WHERE agency = %s AND position = %s"
 
 _NEXT: Final = "SELECT min(at) FROM delivery.agreed"
+
+_CONCERNED: Final = """
+    SELECT DISTINCT unnest(ARRAY[agency, author]) FROM (
+        SELECT agency, author FROM delivery.agreed WHERE at <= %s ORDER BY at, agency, position LIMIT %s
+    ) AS over
+"""
 
 _RUN_OUT: Final = """
     WITH over AS (

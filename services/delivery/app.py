@@ -98,7 +98,7 @@ class Delivery:
     async def _purge_now_and_then(self) -> None:
         while True:
             try:
-                await self._dispatch.queue.acknowledged(self._dispatch.partners())
+                await self._dispatch.queue.brought(self._dispatch.partners())
                 purged = await self._inboxes.purge(self._retention)
                 if purged:
                     log.info("purged", items=purged)

@@ -20,7 +20,7 @@ from contracts.agencies import Agency
 from contracts.deliveries import Stage
 from services.delivery.dispatch import Dispatch
 from services.delivery.drain import arrived
-from services.delivery.inboxes import Cursor, CursorUnknown
+from services.delivery.inboxes import CursorUnknown, Inbox
 from services.delivery.queue import Partner, Waiting
 from services.delivery.stages import Reached
 from services.kernel.background import Background
@@ -54,6 +54,7 @@ class Collector:
         self._every, self._setback, self._longest = (
             (_DRIVEN, _DRIVEN, _DRIVEN) if driven else (_EVERY, _SETBACK, _LONGEST_SETBACK)
         )
+        self._origin = f"{agency.channel.via} {agency.channel.url or ''}"
         self._troubled = False
         self._background = Background(f"delivery: from {agency.code}", self._collect_always)
 
@@ -82,13 +83,15 @@ class Collector:
 
     async def _collect(self, partner: Partner) -> bool:
         """One page; whether there is more. Raises ConnectorError and psycopg's errors."""
-        found = await self._channel.collect(partner.cursor)
+        # A partner that has another system now begins its numbers anew.
+        cursor = partner.cursor if partner.origin in {None, self._origin} else None
+        found = await self._channel.collect(cursor)
         for line in found.unreadable:
             log.error("not understood", agency=self._agency.code, via=self._agency.channel.via, what=line)
-        if found.arrivals or found.unreadable or found.cursor != partner.cursor or self._troubled:
+        if found.arrivals or found.unreadable or found.cursor != cursor or self._troubled:
             await self._take_in(found)
         self._troubled = False
-        return found.more
+        return found.more and found.cursor != cursor
 
     async def _take_in(self, found: Collected) -> None:
         stated = [item for item in found.arrivals if isinstance(item, Stated)]
@@ -103,7 +106,7 @@ class Collector:
             await self._outbox.add(connection, [(self._owner, message) for message in messages])
             await queue.number(connection, code, numbers)
             await self._confirm(connection, [item for item in found.arrivals if isinstance(item, Confirmed)])
-            await queue.come_to(connection, code, found.cursor)
+            await queue.come_to(connection, code, found.cursor, self._origin)
             # What could not be read stays to be seen until an operator has looked after it.
             if found.unreadable or self._troubled:
                 await queue.troubled(connection, code, found.unreadable[-1] if found.unreadable else None)
@@ -133,8 +136,9 @@ class Collector:
         return submission(event, now, key, topic)[0]
 
     async def _confirm(self, connection: Connection, confirmed: Sequence[Confirmed]) -> None:
+        inbox = await self._dispatch.inboxes.inbox(self._agency.code) if confirmed else None
         for item in confirmed:
-            position = _position(item.parcel)
+            position = _position(inbox, item.parcel)
             if position is None:
                 log.warning("confirmed what was never sent", agency=self._agency.code)
             elif item.stage == "failed":
@@ -155,8 +159,11 @@ class Collector:
             await self._dispatch.agreed.opened(connection, code, position)
 
     async def _spoilt(self, connection: Connection, position: int, reason: str) -> None:
-        await self._dispatch.queue.spoilt(connection, self._agency.code, position, reason, self._runtime.clock())
-        log.warning("spoilt", agency=self._agency.code, position=position, reason=reason)
+        code, now = self._agency.code, self._runtime.clock()
+        copy = await self._dispatch.queue.spoilt(connection, code, position, reason, now)
+        if copy is not None:
+            await self._dispatch.say(connection, [Reached("failed", code, copy, reason=reason)])
+        log.warning("spoilt", agency=code, position=position, reason=reason)
 
     async def _say(self, connection: Connection, waiting: Waiting, stage: Stage) -> None:
         if waiting.what is not None:
@@ -172,9 +179,9 @@ class Collector:
                 await self._dispatch.queue.troubled(connection, self._agency.code, words[:_LONGEST_TROUBLE])
 
 
-def _position(parcel: str) -> int | None:
-    """The position that a parcel's id names, whatever a partner sends for one."""
+def _position(inbox: Inbox | None, parcel: str) -> int | None:
+    """The position that a parcel's id names in the inbox as it is now, whatever a partner sends for one."""
     try:
-        return Cursor.parse(parcel).position
+        return inbox.position(parcel) if inbox else None
     except CursorUnknown:
         return None

@@ -8,9 +8,11 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
+import psycopg
 import structlog
 
 from connectors.channel import Channel, Handed, Parcel, PartnerAway, PartnerGone, PartnerRefuses
@@ -116,7 +118,12 @@ class Drain:
         if not done:
             return
         attempted = [task.result() for task in done]
-        await self._settle(attempted)
+        try:
+            await self._settle(attempted)
+        except psycopg.DataError:
+            # It is brought again, under the same id.
+            refused = PartnerRefuses("what the partner answered cannot be kept")
+            await self._settle([(waiting, refused) for waiting, _ in attempted])
         for task in done:
             del self._in_hand[task]
 
@@ -175,7 +182,9 @@ async def arrived(
 ) -> None:
     """Copies are with the recipient: no statement of the contrary follows, and the time to retrieve them begins."""
     await dispatch.agreed.delivered(connection, agency.code, [item.position for item in delivered])
-    promises = [Promise(item.agency, item.position, item.author) for item in delivered if item.author]
+    bus = dispatch.runtime.settings.bus
+    told = [(item, item.author) for item in delivered if item.author and item.author != bus]
+    promises = [Promise(item.agency, item.position, author) for item, author in told]
     await dispatch.agreed.begin(connection, "unretrieved", promises, {agency.code: agency.channel}, now)
 
 
@@ -197,14 +206,18 @@ def _parcel(waiting: Waiting) -> Parcel:
 def _after(partner: Partner, attempted: Sequence[Attempted], now: datetime, agency: Agency) -> Partner:
     """How the partner fares after these attempts."""
     breaker, parked = partner.breaker, partner.parked
-    for _, outcome in attempted:
-        if isinstance(outcome, PartnerGone):
-            parked = f"{outcome}; `liandong delivery resume {agency.code}` when it is back"
-        elif isinstance(outcome, PartnerAway):
-            breaker = breaker.failed(now, agency.channel.longest_pause, outcome.retry_after, agency.code)
-        else:
-            breaker = breaker.succeeded()
-    return Partner(partner.agency, breaker, partner.paused, parked, partner.cursor, partner.trouble)
+    outcomes = [outcome for _, outcome in attempted]
+    away = [outcome for outcome in outcomes if isinstance(outcome, PartnerAway)]
+    gone = [outcome for outcome in outcomes if isinstance(outcome, PartnerGone)]
+    if gone:
+        parked = f"{gone[0]}; `liandong delivery resume {agency.code}` when it is back"
+    if len(away) + len(gone) < len(outcomes):
+        breaker = breaker.succeeded()
+    elif away:
+        # Several at once are one failure: they met the same outage.
+        asked = max((item.retry_after for item in away if item.retry_after), default=None)
+        breaker = breaker.failed(now, agency.channel.longest_pause, asked, agency.code)
+    return replace(partner, breaker=breaker, parked=parked)
 
 
 def _stages(item: Result) -> list[Reached]:

@@ -124,6 +124,10 @@ class Inboxes:
             await connection.execute(_NOTIFY)
         return [Placed(parcel, position) for parcel, position, _ in rows]
 
+    async def lock(self, connection: Connection, agencies: Collection[str]) -> None:
+        """Hold the locks of these inboxes until the caller's transaction ends."""
+        await _lock(connection, sorted(agencies))
+
     async def inbox(self, agency: str) -> Inbox:
         """The inbox of an agency, made if there is none."""
         async with self._pool.connection() as connection:
@@ -266,7 +270,7 @@ _OLD: Final = """
     SELECT agency, (
         SELECT max(position) FROM (
             SELECT position, stored FROM delivery.items i
-            WHERE i.agency = r.agency AND position <= r.acked ORDER BY position LIMIT %s
+            WHERE i.agency = r.agency AND position <= greatest(r.acked, r.brought) ORDER BY position LIMIT %s
         ) AS oldest WHERE stored < now() - %s
     ) FROM delivery.readers r
 """

@@ -25,6 +25,7 @@ from services.delivery.stages import Reached
 log = structlog.stdlib.get_logger(__name__)
 
 DISABLED: Final = "its contract says disabled"
+NOT_SERVED: Final = "not served"
 
 
 class Served:
@@ -103,7 +104,18 @@ class Partners:
                 await self._left_in_inbox(code)
 
     async def _left_in_inbox(self, code: str) -> None:
-        """Nothing is brought to it any more: what waits lies in its inbox, and so it is delivered."""
+        """Nothing is brought to it any more: what waits lies in its inbox, and so it is delivered.
+
+        Unless another process serves it, which may know newer contracts, or we do know them by now.
+        """
+        if code in self._dispatch.partners() or self._locks is None or not await self._locked(self._locks, code):
+            return
+        try:
+            await self._leave(code)
+        finally:
+            await self._unlock(code)
+
+    async def _leave(self, code: str) -> None:
         async with self._dispatch.runtime.pool.connection() as connection:
             left = await self._dispatch.queue.leave(connection, code)
             reached = [Reached("delivered", code, item) for item in left]
@@ -144,11 +156,14 @@ class Partners:
             why = str(error) if isinstance(error, ConnectorError) else f"{agency.code}: the connector failed: {error!r}"
             if self._troubles.get(agency.code) != why:
                 log.error("not served", agency=agency.code, reason=why)
-                await self._troubled(agency.code, f"not served: {why}")
+                await self._troubled(agency.code, f"{NOT_SERVED}: {why}")
             self._troubles[agency.code] = why
             return
-        if self._troubles.pop(agency.code, None):
+        self._troubles.pop(agency.code, None)
+        if str((await self._dispatch.queue.partner(agency.code)).trouble).startswith(NOT_SERVED):
             await self._troubled(agency.code, None)
+        async with runtime.pool.connection() as connection:
+            await self._dispatch.queue.begin(connection, agency.code, runtime.clock())
         served = self._served[agency.code] = Served(agency, channel, self._dispatch)
         served.start()
         log.info("served", agency=agency.code, via=agency.channel.via)

@@ -67,6 +67,7 @@ class Partner:
     paused: bool = False
     parked: str | None = None
     cursor: str | None = None
+    origin: str | None = None
     trouble: str | None = None
 
     @property
@@ -110,6 +111,7 @@ class Queue:
     async def leave(self, connection: Connection, agency: str) -> list[Copy]:
         """Take everything of a recipient out of the queue; the copies among it."""
         await lock_inbox(connection, agency)
+        await connection.execute("UPDATE delivery.partners SET begun = NULL WHERE agency = %s", (agency,))
         rows = await (await connection.execute(_LEAVE, (agency,))).fetchall()
         return [Copy(kind, exchange, sequence) for kind, exchange, sequence in rows if kind is not None]
 
@@ -134,9 +136,10 @@ class Queue:
         done = sorted({item.waiting.thread for item in counted if item.state in {None, "relayed"}})
         if done:
             await connection.execute(_PROMOTE, {"agency": agency, "threads": done, "now": now})
-        numbers = {item.waiting.what: item.number for item in counted if item.number and item.waiting.what}
+        # What the partner said counts, even where somebody settled the item meanwhile.
+        numbers = {item.waiting.what: item.number for item in results if item.number and item.waiting.what}
         await self.number(connection, agency, {(what.kind, what.exchange): number for what, number in numbers.items()})
-        await self._witness(connection, agency, {item.waiting.position: item.proof for item in counted if item.proof})
+        await self._witness(connection, agency, {item.waiting.position: item.proof for item in results if item.proof})
         return counted
 
     async def passed(self, agency: str, position: int) -> bool:
@@ -168,14 +171,20 @@ class Queue:
         await connection.execute(_PROMOTE, {"agency": agency, "threads": [waiting.thread], "now": now})
         return waiting
 
-    async def spoilt(self, connection: Connection, agency: str, position: int, reason: str, now: datetime) -> bool:
-        """An item that was relayed has not arrived whole: it is the head of its thread again. Whether it was there."""
+    async def spoilt(
+        self, connection: Connection, agency: str, position: int, reason: str, now: datetime
+    ) -> Copy | None:
+        """An item has not arrived whole, says its recipient: it is brought again; the copy that it is, if it is one.
+
+        It is the head of its thread again, also if it was taken for delivered.
+        """
         await lock_inbox(connection, agency)
         values = {"agency": agency, "position": position, "reason": reason, "now": now}
         row = await (await connection.execute(_SPOILT, values)).fetchone()
-        if row is not None:
-            await connection.execute(_DEMOTE, {**values, "thread": row[0]})
-        return row is not None
+        if row is None:
+            return None
+        await connection.execute(_DEMOTE, {**values, "thread": row[0]})
+        return None if row[1] is None else Copy(row[1], row[2], row[3])
 
     async def partner(self, agency: str) -> Partner:
         """How a partner fares."""
@@ -197,9 +206,9 @@ class Queue:
         """Note what else is wrong with a partner, or that nothing is."""
         await connection.execute(_TROUBLED, (agency, trouble))
 
-    async def come_to(self, connection: Connection, agency: str, cursor: str | None) -> None:
-        """Note how far a partner's own facts are collected."""
-        await connection.execute(_COME_TO, (agency, cursor))
+    async def come_to(self, connection: Connection, agency: str, cursor: str | None, origin: str) -> None:
+        """Note how far a partner's own facts are collected; `origin`: where the cursor is from."""
+        await connection.execute(_COME_TO, (agency, cursor, origin))
 
     async def pause(self, connection: Connection, agency: str) -> None:
         """An operator lets nothing be brought to a partner."""
@@ -220,8 +229,18 @@ class Queue:
         await connection.execute(_NOTIFY)
         return count
 
-    async def acknowledged(self, agencies: Collection[str]) -> None:
-        """Let what was brought count as acknowledged, so that it is purged like what an agency fetched itself."""
+    async def begin(self, connection: Connection, agency: str, now: datetime) -> int:
+        """From now on everything is brought to a recipient, what lies unread in its inbox too; how much that was."""
+        await lock_inbox(connection, agency)
+        row = await (await connection.execute(_BEGUN, (agency,))).fetchone()
+        if row is not None and row[0] is not None:
+            return 0
+        count = (await connection.execute(_UNREAD, {"agency": agency, "now": now})).rowcount
+        await connection.execute(_BEGIN, {"agency": agency})
+        return count
+
+    async def brought(self, agencies: Collection[str]) -> None:
+        """Note up to where everything was brought, so that it is purged like what an agency fetched itself."""
         async with self._pool.connection() as connection:
             await connection.execute(_READERS, (sorted(agencies),))
             await connection.execute(_BROUGHT, (sorted(agencies),))
@@ -256,8 +275,8 @@ def _waiting(agency: str, row: TupleRow) -> Waiting:
 
 
 def _partner(agency: str, row: TupleRow) -> Partner:
-    failures, open_until, paused, parked, cursor, trouble = row
-    return Partner(agency, Breaker(failures, open_until), paused, parked, cursor, trouble)
+    failures, open_until, paused, parked, cursor, origin, trouble = row
+    return Partner(agency, Breaker(failures, open_until), paused, parked, cursor, origin, trouble)
 
 
 _LOCK: Final = "SELECT FROM delivery.inboxes WHERE agency = %s FOR UPDATE"
@@ -307,12 +326,12 @@ _LEAVE: Final = "DELETE FROM delivery.queue WHERE agency = %s RETURNING kind, ex
 _DONE: Final = "DELETE FROM delivery.queue WHERE agency = %s AND position = %s AND attempt = %s AND state = 'waiting'"
 
 _AGAIN: Final = """
-    UPDATE delivery.queue SET state = %s, attempt = %s, next_at = %s, reason = %s, head = %s
+    UPDATE delivery.queue SET state = %s, attempt = %s, next_at = %s, reason = %s, head = head AND %s
     WHERE agency = %s AND position = %s AND attempt = %s AND state = 'waiting'
 """
 
 _PROMOTE: Final = """
-    UPDATE delivery.queue q SET head = true, next_at = %(now)s FROM (
+    UPDATE delivery.queue q SET head = true, next_at = %(now)s, queued_at = %(now)s FROM (
         SELECT DISTINCT ON (thread) position, state, head FROM delivery.queue
         WHERE agency = %(agency)s AND thread = ANY(%(threads)s) AND state <> 'relayed' ORDER BY thread, position
     ) AS next WHERE q.agency = %(agency)s AND q.position = next.position AND NOT next.head
@@ -333,13 +352,19 @@ _WITNESS: Final = """
 
 _CONFIRM: Final = f"""
     WITH q AS (
-        DELETE FROM delivery.queue WHERE agency = %s AND position = %s RETURNING *
+        DELETE FROM delivery.queue WHERE agency = %s AND position = %s AND (head OR state = 'relayed') RETURNING *
     ) SELECT {_COLUMNS} FROM q {_JOINED}
 """  # noqa: S608, of constants
 
 _SPOILT: Final = """
-    UPDATE delivery.queue SET state = 'waiting', head = true, next_at = %(now)s, reason = %(reason)s
-    WHERE agency = %(agency)s AND position = %(position)s AND state = 'relayed' RETURNING thread
+    INSERT INTO delivery.queue AS q
+        (agency, position, thread, kind, exchange, sequence, attempt, queued_at, next_at, reason, head)
+    SELECT i.agency, i.position, coalesce(i.kind || '/' || i.exchange::text, ''), i.kind, i.exchange, i.sequence,
+        1, %(now)s, %(now)s, %(reason)s, true
+    FROM delivery.items i WHERE i.agency = %(agency)s AND i.position = %(position)s
+    ON CONFLICT (agency, position) DO UPDATE SET (state, head, attempt, next_at, reason) =
+        ('waiting', true, q.attempt + 1, EXCLUDED.next_at, EXCLUDED.reason)
+    RETURNING thread, kind, exchange::text, sequence
 """
 
 _DEMOTE: Final = """
@@ -351,10 +376,10 @@ _DEMOTE: Final = """
 """
 
 _PARTNER: Final = """
-    SELECT failures, open_until, paused, parked, cursor, trouble FROM delivery.partners WHERE agency = %s
+    SELECT failures, open_until, paused, parked, cursor, origin, trouble FROM delivery.partners WHERE agency = %s
 """
 
-_PARTNERS: Final = "SELECT agency, failures, open_until, paused, parked, cursor, trouble FROM delivery.partners"
+_PARTNERS: Final = "SELECT agency, failures, open_until, paused, parked, cursor, origin, trouble FROM delivery.partners"
 
 _FARES: Final = """
     INSERT INTO delivery.partners (agency, failures, open_until, parked) VALUES (%s, %s, %s, %s)
@@ -368,8 +393,8 @@ _TROUBLED: Final = """
 """
 
 _COME_TO: Final = """
-    INSERT INTO delivery.partners (agency, cursor) VALUES (%s, %s)
-    ON CONFLICT (agency) DO UPDATE SET cursor = EXCLUDED.cursor
+    INSERT INTO delivery.partners (agency, cursor, origin) VALUES (%s, %s, %s)
+    ON CONFLICT (agency) DO UPDATE SET (cursor, origin) = (EXCLUDED.cursor, EXCLUDED.origin)
 """
 
 _PAUSE: Final = """
@@ -382,8 +407,8 @@ _RESUME: Final = """
 """
 
 _NOW: Final = """
-    UPDATE delivery.queue SET next_at = %(now)s
-    WHERE agency = %(agency)s AND head AND state = 'waiting' AND next_at > %(now)s
+    UPDATE delivery.queue SET next_at = least(next_at, %(now)s), queued_at = %(now)s
+    WHERE agency = %(agency)s AND head AND state = 'waiting'
 """
 
 _RETRY: Final = """
@@ -397,9 +422,31 @@ _READERS: Final = """
 """
 
 _BROUGHT: Final = """
-    UPDATE delivery.readers r SET acked = greatest(r.acked, brought.until) FROM (
+    UPDATE delivery.readers r SET brought = greatest(r.brought, done.until) FROM (
         SELECT i.agency, coalesce(min(q.position) - 1, i.last_position) AS until
-        FROM delivery.inboxes i LEFT JOIN delivery.queue q USING (agency)
-        WHERE i.agency = ANY(%s) GROUP BY i.agency, i.last_position
-    ) AS brought WHERE r.agency = brought.agency AND r.acked < brought.until
+        FROM delivery.inboxes i JOIN delivery.partners p USING (agency) LEFT JOIN delivery.queue q USING (agency)
+        WHERE i.agency = ANY(%s) AND p.begun IS NOT NULL GROUP BY i.agency, i.last_position
+    ) AS done WHERE r.agency = done.agency AND r.brought < done.until
+"""
+
+_BEGUN: Final = "SELECT begun FROM delivery.partners WHERE agency = %s"
+
+_UNREAD: Final = """
+    INSERT INTO delivery.queue (agency, position, thread, kind, exchange, sequence, queued_at, next_at, head)
+    SELECT i.agency, i.position, coalesce(i.kind || '/' || i.exchange::text, ''), i.kind, i.exchange, i.sequence,
+        %(now)s, %(now)s, false
+    FROM delivery.items i LEFT JOIN delivery.readers r USING (agency)
+    WHERE i.agency = %(agency)s AND i.position > coalesce(r.acked, 0)
+    ON CONFLICT (agency, position) DO NOTHING
+"""
+
+_BEGIN: Final = """
+    WITH last AS (SELECT last_position FROM delivery.inboxes WHERE agency = %(agency)s), noted AS (
+        INSERT INTO delivery.partners (agency, begun) SELECT %(agency)s, coalesce((SELECT last_position FROM last), 0)
+        ON CONFLICT (agency) DO UPDATE SET begun = EXCLUDED.begun
+    )
+    UPDATE delivery.queue q SET head = q.position = first.position FROM (
+        SELECT thread, min(position) FILTER (WHERE state <> 'relayed') AS position FROM delivery.queue
+        WHERE agency = %(agency)s GROUP BY thread
+    ) AS first WHERE q.agency = %(agency)s AND q.thread = first.thread AND q.state <> 'relayed'
 """

@@ -65,9 +65,9 @@ class InboxRoutes:
         while acked < position:
             async with self._pool.connection() as connection:
                 step = await self._inboxes.ack(connection, caller.agency, position)
+                await self._dispatch.fetched(connection, caller.agency, step.position)
                 retrieved = [Reached("retrieved", caller.agency, copy) for copy in step.copies]
                 await self._dispatch.say(connection, retrieved)
-                await self._dispatch.fetched(connection, caller.agency, step.position)
             acked = step.position
         self._dispatch.committed()
         return json_response({"acked": str(inbox.cursor(acked))})

@@ -51,6 +51,11 @@ class Watch:
         """Say of which copies the agreed time has run out; how many."""
         now = self._runtime.clock()
         async with self._runtime.pool.connection() as connection:
+            # Inboxes are locked before agreed times, as everybody does.
+            concerned = await self._dispatch.agreed.concerned(connection, now)
+            if not concerned:
+                return 0
+            await self._dispatch.inboxes.lock(connection, concerned)
             broken = await self._dispatch.agreed.run_out(connection, now)
             # An author elsewhere sees the stage; our word goes into inboxes of our own.
             here = [item for item in broken if self._dispatch.here(item.promise.author)]

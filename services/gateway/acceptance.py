@@ -6,8 +6,9 @@ has an answer of its own.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
@@ -90,7 +91,7 @@ class Acceptance:
         self._waiting = waiting
         self._quota = quota
         self._now = now
-        self._in_hand = 0
+        self._in_hand: Counter[str] = Counter()
         self._kafka_refused_at: float | None = None
 
     @property
@@ -105,18 +106,19 @@ class Acceptance:
 
         `wait`: whether outcomes will be waited for; then cancel those that are no longer wanted.
         """
-        async with self._room(len(items)):
-            now = self._now()
-            answers: dict[int, Answer] = {}
-            fresh: dict[int, Submission] = {}
-            for index, item in enumerate(items):
-                if index and index % _CHECKS_IN_A_ROW == 0:
-                    await asyncio.sleep(0)  # others must not wait for a whole batch
-                checked = self._check(item, now)
-                if isinstance(checked, Submission):
-                    fresh[index] = checked
-                else:
-                    answers[index] = checked
+        now = self._now()
+        answers: dict[int, Answer] = {}
+        fresh: dict[int, Submission] = {}
+        for index, item in enumerate(items):
+            if index and index % _CHECKS_IN_A_ROW == 0:
+                await asyncio.sleep(0)  # others must not wait for a whole batch
+            checked = self._check(item, now)
+            if isinstance(checked, Submission):
+                fresh[index] = checked
+            else:
+                answers[index] = checked
+        # Only what is its sender's own takes up room.
+        with self._room([item.event.envelope.source for item in fresh.values()]):
             answers |= await self._known(fresh)
             unknown = {index: item for index, item in fresh.items() if index not in answers}
             answers |= await self._send({index: self._stamped(item, now, wait) for index, item in unknown.items()})
@@ -193,16 +195,20 @@ class Acceptance:
             log.warning("slips are not kept", reason=str(error), count=len(slips))
             return slips
 
-    @asynccontextmanager
-    async def _room(self, count: int) -> AsyncGenerator[None]:
-        if self._in_hand + count > MAX_IN_HAND and self._in_hand:
+    @contextmanager
+    def _room(self, sources: Sequence[str]) -> Generator[None]:
+        """Room for submissions of these agencies. Raises ProblemError when all is full, or one has its half of it."""
+        wanted = Counter(sources)
+        full = bool(self._in_hand) and self._in_hand.total() + len(sources) > MAX_IN_HAND
+        most = MAX_IN_HAND // 2
+        if full or any(self._in_hand[code] and self._in_hand[code] + count > most for code, count in wanted.items()):
             detail = "too many submissions are in hand; this one was not taken"
             raise ProblemError("overloaded", detail, headers={"Retry-After": "1"})
-        self._in_hand += count
+        self._in_hand.update(wanted)
         try:
             yield
         finally:
-            self._in_hand -= count
+            self._in_hand -= wanted
 
 
 def _passes(error: Exception) -> bool:

@@ -1,10 +1,9 @@
 """Back-pressure: when the bus falls behind, who sends more than a fair share is asked to wait, and nobody else.
 
-Once a second the gateway looks how many submissions and events wait in Kafka. Above a limit, what may come in a second
-is divided among those who send: who wants less than an equal part gets all of it, the others share the rest equally
-(max-min fairness). How much that is, it finds by trying: less while more and more waits, a little more when less does.
-What is beyond is answered 429 with the seconds to wait, before it costs a signature. Without that, a flood would make
-everybody's submissions wait behind it.
+Once a second the gateway looks how many submissions and events wait in Kafka. Above a limit, a little less than what
+the bus has just done in a second may come, and is divided among those who send: who wants less than an equal part gets
+all of it, the others share the rest equally (max-min fairness). What is beyond is answered 429 with the seconds to
+wait, before it costs a signature. Without that, a flood would make everybody's submissions wait behind it.
 """
 
 import asyncio
@@ -28,8 +27,9 @@ _DELIVERY: Final = "delivery"
 _MEMORY: Final = 0.5
 """How much of an agency's demand of the second before still counts."""
 _LONGEST_WAIT: Final = 60  # seconds
-_FIRST_CUT, _CUT, _RAISE = 0.7, 0.8, 1.05
-_LEAST: Final = 10.0
+_SLACK: Final = 0.9
+"""How much of what the bus does may come while it is behind: the rest is for catching up."""
+_LEAST: Final = 20.0
 """Submissions a second that always may come."""
 _FORGOTTEN: Final = 0.5
 """An agency that wants less than this in a second is not thought of any more."""
@@ -70,7 +70,7 @@ class Quota:
         """`limit`: how many may wait before the bus is behind."""
         self._limit = limit
         self._backlog = 0
-        self._capacity = 0.0
+        self._done = 0.0
         self._through = 0
         self._wanted: dict[str, float] = {}
         self._demand: dict[str, float] = {}
@@ -86,20 +86,17 @@ class Quota:
         agencies = {*self._wanted, *self._demand}
         demand = {code: self._demand.get(code, 0) * _MEMORY + self._wanted.get(code, 0) for code in agencies}
         self._demand = {code: wanted for code, wanted in demand.items() if wanted >= _FORGOTTEN}
+        done = max(0.0, self._through - (backlog - self._backlog))
+        self._done = (self._done + done) / 2 if self._done else done
         # It ends later than it began, so that it does not flicker.
         if backlog > self._limit or (self.pressed and backlog > self._limit // 2):
-            self._capacity = self._possible(backlog)
-            before, fair = self._buckets or {}, shares(self._capacity, self._demand)
-            self._buckets = {code: _renewed(before.get(code), rate, now) for code, rate in fair.items()}
+            fair = shares(max(_LEAST, self._done * _SLACK), self._demand)
+            before, level = self._buckets or {}, max(fair.values(), default=_LEAST)
+            # Who wanted less may want as much as the others at any moment.
+            self._buckets = {code: _renewed(before.get(code), level, now) for code in fair}
         else:
             self._buckets = None
         self._wanted, self._through, self._backlog = {}, 0, backlog
-
-    def _possible(self, backlog: int) -> float:
-        """How many submissions may come in a second."""
-        if not self.pressed:
-            return max(_LEAST, self._through * _FIRST_CUT)
-        return max(_LEAST, self._capacity * (_CUT if backlog > self._backlog else _RAISE))
 
     def require(self, agency: str, now: float) -> None:
         """Before anything is checked. Raises ProblemError `overloaded` for who has sent its share."""
@@ -153,10 +150,9 @@ class Pressure:
 
 
 async def backlog(progress: Progress, topics: Topics) -> int:
-    """How many submissions wait for their registrar, or events for delivery: the greater. Raises KafkaUnavailable."""
+    """How many submissions wait for their registrar, and events for delivery. Raises KafkaUnavailable."""
     groups = {name: [f"{SUBMISSIONS}.{name}"] for name in topics.kinds.registrars}
-    behind = await progress.behind({**groups, _DELIVERY: topics.events()})
-    return max(behind.pop(_DELIVERY), sum(behind.values()))
+    return sum((await progress.behind({**groups, _DELIVERY: topics.events()})).values())
 
 
 def _renewed(bucket: Bucket | None, rate: float, now: float) -> Bucket:

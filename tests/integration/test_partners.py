@@ -111,7 +111,7 @@ async def test_a_partner_that_fails_gets_everything_once_and_in_order(
             await delivery.take_in(*records)
 
         async def tried() -> bool:
-            return bool((await delivery.queue.partner(QINGPU)).breaker.open_until)
+            return (await delivery.queue.partner(QINGPU)).breaker.failures > 0
 
         await eventually(tried)
         assert len(await delivery.waiting(QINGPU)) == 18
@@ -287,6 +287,37 @@ async def test_who_wants_to_come_itself_from_now_on_finds_everything_in_its_inbo
         await set_channel(around, QINGPU, via="inbox")
         await nothing_waits(delivery)
         assert [sequence for stage, sequence, _ in await delivery.said(QINGPU) if stage == "delivered"] == [1, 2, 3]
+
+
+async def test_what_lies_unread_is_brought_when_a_channel_begins(
+    around: Runtime, endpoint: Endpoint, play: list[Record]
+) -> None:
+    async with delivering(around) as delivery:
+        unread, then = afresh(play), afresh(play)
+        await delivery.take_in(*unread)
+        await set_channel(around, QINGPU, url=f"{endpoint.url}/hook")
+        await delivery.take_in(*then)
+        await all_taken(endpoint, 6)
+        for records in (unread, then):
+            assert sequences(endpoint, records[0].exchange) == [1, 2, 3]
+        await delivery.queue.brought([QINGPU])
+        assert (await delivery.inboxes.inbox(QINGPU)).acked == 0
+
+
+async def test_what_a_partner_found_spoilt_is_brought_again_though_it_was_delivered(
+    around: Runtime, endpoint: Endpoint, play: list[Record]
+) -> None:
+    await set_channel(around, QINGPU, url=f"{endpoint.url}/hook")
+    async with delivering(around) as delivery:
+        await delivery.take_in(*afresh(play))
+        await all_taken(endpoint, 3)
+        await nothing_waits(delivery)
+        async with around.pool.connection() as connection:
+            copy = await delivery.queue.spoilt(connection, QINGPU, 2, "half of it", around.clock())
+        assert copy is not None
+        assert copy.sequence == 2
+        await eventually(lambda: endpoint.repeats == 1)
+        await nothing_waits(delivery)
 
 
 async def test_what_an_agency_fetches_itself_is_not_brought_again(

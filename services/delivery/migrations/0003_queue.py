@@ -13,6 +13,8 @@ def upgrade() -> None:
     op.execute(
         """
         ALTER TABLE stages ADD COLUMN reason text;
+        -- Up to where everything was brought to it: the purge's word, beside the reader's own.
+        ALTER TABLE readers ADD COLUMN brought bigint NOT NULL DEFAULT 0;
 
         -- An item of an inbox that is to be brought. Of each thread (an exchange, or what is of none) the head is next.
         CREATE TABLE queue (
@@ -34,14 +36,17 @@ def upgrade() -> None:
         CREATE INDEX queue_threads ON queue (agency, thread, position);
         CREATE INDEX queue_heads ON queue (agency, next_at, position) WHERE head AND state = 'waiting';
 
-        -- open_until: nobody knocks before. parked: why nothing is brought until an operator resumes it.
+        -- open_until: nobody knocks before. parked: why nothing is brought until an operator resumes it. begun: since
+        -- which position of its inbox items are brought. origin: where the cursor is from.
         CREATE TABLE partners (
             agency text PRIMARY KEY,
             failures integer NOT NULL DEFAULT 0,
             open_until timestamptz,
             paused boolean NOT NULL DEFAULT false,
             parked text,
+            begun bigint,
             cursor text,
+            origin text,
             trouble text
         );
 
