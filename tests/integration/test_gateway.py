@@ -665,7 +665,8 @@ async def test_service_behind_is_down(rig: Rig) -> None:
 
 
 async def test_more_than_is_bearable_is_refused_before_it_hurts(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(acceptance, "MAX_IN_HAND", 5)
+    # One agency may have half of it.
+    monkeypatch.setattr(acceptance, "MAX_IN_HAND", 10)
     answers = await asyncio.gather(*(rig.minhang.submit(opening()) for _ in range(60)))
     counts = {status: [answer.status for answer in answers].count(status) for status in (202, 429)}
     assert counts[202] >= 5
