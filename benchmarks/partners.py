@@ -79,12 +79,12 @@ def told(name: str, found: list[float], before: float) -> float:
 async def flood(stack: Stack, client: AgencyClient, stop: asyncio.Event) -> Counter[int]:
     """As fast as it goes, without a pause after a 429."""
     answers: Counter[int] = Counter()
+    fact = border.sent.model_copy(update={"recipient": ILL})
 
     async def one() -> None:
         while not stop.is_set():
             batch = [
-                new_event(client.key, border.sent, exchange=new_id(), case=border.CASE, home=stack.bus)
-                for _ in range(20)
+                new_event(client.key, fact, exchange=new_id(), case=border.CASE, home=stack.bus) for _ in range(20)
             ]
             answer = await client.submit_batch(batch)
             answers.update([item["status"] for item in answer.json] if answer.status == 200 else [answer.status])
