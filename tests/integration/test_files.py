@@ -637,6 +637,27 @@ async def test_a_first_citation_after_a_party_joined_needs_no_history(around: Ru
     assert await may(around, QINGPU, digest_of(content)) is Access.HELD
 
 
+async def test_who_joins_a_mirrored_exchange_is_shown_what_came_with_it(around: Runtime) -> None:
+    """Until 徐汇 joined, this bus had only a stub of what cites; nothing that it followed cited anything."""
+    content = b"a photograph"
+    play = sent(digest_of(content)).given((QINGPU, "transfer.receipted"))
+    play.given((QINGPU, "transfer.forwarded", {"recipient": XUHUI}))
+    first, second, third = (mirrored_here(record) for record in registered(play))
+    stub = first.model_copy(update={"event": first.stub(), "audience": ()})
+    await follow(around, [stub])
+    await follow(around, [second])
+    await store(around, [first, second, third])
+    await follow(around, [third])
+    assert await may(around, XUHUI, digest_of(content)) is Access.AWAITED
+    await open_files(around, MINHANG).write(one(content))
+    assert await may(around, XUHUI, digest_of(content)) is Access.HELD
+
+
+def mirrored_here(record: Record) -> Record:
+    """The record as one of an exchange that another district's bus keeps."""
+    return record.model_copy(update={"standing": record.standing.model_copy(update={"home": "310118-bus"})})
+
+
 async def test_to_cite_a_digest_gets_nobody_a_file_that_one_does_not_hold(around: Runtime) -> None:
     """The confused deputy: 徐汇 knows the digest of a file of 闵行, and cites it to 青浦."""
     content = b"a secret of another agency"
