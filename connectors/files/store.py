@@ -117,6 +117,15 @@ class FileStore:
         except BaseError as error:
             raise _away(error) from error
 
+    async def remove(self, digest: str) -> None:
+        """Forget a file; one that is not there is forgotten already. Raises FilesAway."""
+        try:
+            await obstore.delete_async(self._shelf.store, _key(digest))
+        except FileNotFoundError:
+            return
+        except BaseError as error:
+            raise _away(error) from error
+
 
 class Shelf(Protocol):
     """Where the files lie: what differs between a folder and S3."""

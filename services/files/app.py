@@ -31,12 +31,18 @@ class FilesService:
         """Raises SettingsError where `files` names no place."""
         settings, pool = runtime.settings, runtime.pool
         store = file_store(settings)
-        bounds = Bounds(settings.max_uploads, settings.max_uploading, settings.upload_lifetime)
+        bounds = Bounds(
+            settings.max_uploads,
+            settings.max_uploading,
+            settings.upload_lifetime,
+            settings.max_uncited,
+            settings.uncited_lifetime,
+        )
         self._uploads = Uploads(pool, store, bounds)
         self._follower = Follower(runtime, "files", Grants(runtime), runtime.library.current().topics.events(), hop=6)
         self._consumer = self._follower.consumer()
         door = Door(runtime.library, settings.bus, ReplayGuard(pool, "files"), settings.token_lifetime)
-        self._ways_in = UploadRoutes(self._uploads, door, settings.max_file)
+        self._ways_in = UploadRoutes(self._uploads, door, runtime.library, settings.bus, settings.max_file)
         self._ways_out = FileRoutes(pool, store, door, runtime.library)
         self._purging: asyncio.Task[None] | None = None
 
@@ -70,9 +76,16 @@ class FilesService:
                 purged = await self._uploads.purge()
                 if purged:
                     log.info("purged", uploads=purged)
+                forgotten = await self._uploads.forget_uncited() if await self._all_followed() else 0
+                if forgotten:
+                    log.info("forgotten", files=forgotten)
             except Exception as error:  # noqa: BLE001, the next round tries again
                 log.warning("purge waits", reason=repr(error))
             await asyncio.sleep(_PURGE_EVERY)
+
+    async def _all_followed(self) -> bool:
+        """Whether no event is known that was not looked through: it might cite what nothing cites so far."""
+        return self._consumer.health().lag == 0 and not await self._follower.stopped()
 
 
 def build(runtime: Runtime) -> FilesService:

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from connectors.kafka.consume import Record as KafkaRecord
 from connectors.postgres.pool import Connection
 from contracts.records import Record
+from services.kernel.files import in_use
 from services.kernel.parties import due, histories, needs_history
 from services.kernel.service import Runtime
 from services.kernel.store import ExchangeKey
@@ -19,7 +20,7 @@ _DIGEST: Final = re.compile(r"sha-256:[0-9a-f]{64}")
 _ATTACHMENT: Final = frozenset({"digest", "size", "media_type"})
 
 Progress = dict[ExchangeKey, dict[str, int]]
-"""Exchange, agency: the last sequence that it was looked through for. Only exchanges that cite something have any."""
+"""Exchange, agency: the last sequence that it was looked through for. One that we keep has any once it cites."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -45,7 +46,7 @@ def cited(value: JsonValue) -> Iterator[str]:
 
 
 def cites(record: Record) -> bool:
-    """Whether an event has attachments."""
+    """Whether an event has attachments; a stub has none."""
     return next(cited(record.event.get("data")), None) is not None
 
 
@@ -54,10 +55,9 @@ def shown(run: Sequence[Record], history: Sequence[Record], progress: Mapping[st
     found: set[Shown] = set()
     citing = {record.sequence for record in (*history, *run) if cites(record)}
     for record, agency, standing in due(run, history, progress):
-        source = str(record.event["source"])
-        if record.sequence in citing and agency != source:
+        if record.sequence in citing and agency != record.source:
             copy = record.seen_by(agency, standing)
-            found |= {Shown(digest, source, agency) for digest in cited(copy.get("data"))}
+            found |= {Shown(digest, record.source, agency) for digest in cited(copy.get("data"))}
     return found
 
 
@@ -73,32 +73,50 @@ class Grants:
         records: Sequence[Record],
         others: Sequence[KafkaRecord],  # noqa: ARG002, it follows no other topics
     ) -> None:
-        """Note who was shown what. An exchange counts from the first event in it that cites something."""
+        """Note who was shown what. An exchange counts from the first event in it that cites something.
+
+        One that another bus keeps always counts: of what went before, a party that joins may bring more than was here.
+        """
         threads: dict[ExchangeKey, list[Record]] = defaultdict(list)
         for record in records:
             threads[record.kind, record.exchange].append(record)
+        await _note_cited(connection, records)
         progress = await _progress(connection, list(threads))
-        threads = {key: run for key, run in threads.items() if progress[key] or any(map(cites, run))}
-        wanted = {
-            key: run[0].sequence - 1
-            for key, run in threads.items()
-            if progress[key] and needs_history(run, progress[key])
+        threads = {
+            key: run for key, run in threads.items() if progress[key] or self._elsewhere(run) or any(map(cites, run))
         }
+        has = {
+            key: progress[key] if progress[key] or self._elsewhere(run) else _nothing_before(run)
+            for key, run in threads.items()
+        }
+        wanted = {key: run[0].sequence - 1 for key, run in threads.items() if needs_history(run, has[key])}
         found = await histories(self._runtime, wanted)
+        await _note_cited(connection, [record for history in found.values() for record in history])
         pairs: set[Shown] = set()
         for key, run in threads.items():
-            pairs |= shown(run, found.get(key, []), progress[key] or _nothing_before(run))
+            pairs |= shown(run, found.get(key, []), has[key])
         await _add(connection, sorted(pairs))
         await _advance(connection, threads)
 
     def committed(self) -> None:
         """Nobody waits for it."""
 
+    def _elsewhere(self, run: Sequence[Record]) -> bool:
+        return run[0].standing.home != self._runtime.settings.bus
+
 
 def _nothing_before(run: Sequence[Record]) -> dict[str, int]:
     """The progress of every party in an exchange that cited nothing so far: there was nothing to be shown."""
     parties = {agency for record in run for agency in record.standing.parties}
     return dict.fromkeys(parties, run[0].sequence - 1)
+
+
+async def _note_cited(connection: Connection, records: Sequence[Record]) -> None:
+    """What any event cites is not forgotten, whether it is shown to anybody or not."""
+    digests = sorted({digest for record in records for digest in cited(record.event.get("data"))})
+    if digests:
+        await in_use(connection, digests)
+        await connection.execute(_CITE, (digests,))
 
 
 async def _progress(connection: Connection, keys: Sequence[ExchangeKey]) -> Progress:
@@ -131,6 +149,8 @@ _PROGRESS: Final = """
     SELECT kind, exchange::text, agency, sequence FROM files.progress
     JOIN unnest(%s::text[], %s::uuid[]) AS wanted (kind, exchange) USING (kind, exchange)
 """
+
+_CITE: Final = "INSERT INTO files.cited (digest) SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING"
 
 _ADD: Final = """
     INSERT INTO files.shown (digest, granter, agency) SELECT * FROM unnest(%s::text[], %s::text[], %s::text[])

@@ -24,7 +24,7 @@ from connectors.http.tokens import Door
 from connectors.postgres.pool import Pool
 from contracts.library import Library
 from services.files.headers import digest_of, is_digest, number, repr_digest, span
-from services.files.uploads import OffsetWrong, TooLong, TooManyUploads, Upload, Uploads, UploadUnknown
+from services.files.uploads import OffsetWrong, TooLong, TooManyUploads, TooMuchUncited, Upload, Uploads, UploadUnknown
 from services.kernel.files import Access, access, on_behalf
 
 log = structlog.stdlib.get_logger(__name__)
@@ -38,14 +38,22 @@ _TUS: Final = {"Tus-Resumable": VERSION}
 _PATCH_TYPE: Final = "application/offset+octet-stream"
 _AGAIN: Final = {"Retry-After": "1"}
 _ENOUGH: Final = {"Retry-After": "60"}
+_CODES: Final[dict[type[Exception], str]] = {
+    UploadUnknown: "upload-unknown",
+    TooLong: "body-too-large",
+    TooMuchUncited: "too-much-uncited",
+    FileSpoilt: "file-spoilt",
+}
 
 
 class UploadRoutes:
     """The paths by which files come in."""
 
-    def __init__(self, uploads: Uploads, door: Door, max_file: int) -> None:
+    def __init__(self, uploads: Uploads, door: Door, library: Library, bus: str, max_file: int) -> None:
         self._uploads = uploads
         self._door = door
+        self._library = library
+        self._bus = bus
         self._max_file = max_file
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
@@ -69,6 +77,7 @@ class UploadRoutes:
         """Begin an upload. Upload-Offset in the answer is Upload-Length where nothing needs to be sent."""
         caller = await self._door.caller(request)
         _require_version(request)
+        self._require_hosted(caller.agency)
         size = number(request.headers, "Upload-Length", 1)
         if size > self._max_file:
             limit = self._max_file
@@ -107,6 +116,11 @@ class UploadRoutes:
         with _told():
             await self._uploads.end(caller.agency, _id(request))
         return web.Response(status=204)
+
+    def _require_hosted(self, agency: str) -> None:
+        hosting = self._library.current().agencies.elsewhere(agency, self._bus)
+        if hosting is not None:
+            raise ProblemError("agency-elsewhere", f"{agency} is hosted by {hosting}: bring files there")
 
 
 class FileRoutes:
@@ -220,16 +234,12 @@ def _told() -> Generator[None]:
     """What can become of an upload, as a problem."""
     try:
         yield
-    except UploadUnknown as error:
-        raise ProblemError("upload-unknown", str(error)) from error
+    except (UploadUnknown, TooLong, TooMuchUncited, FileSpoilt) as error:
+        raise ProblemError(_CODES[type(error)], str(error)) from error
     except OffsetWrong as error:
         raise ProblemError("upload-offset", str(error), members={"offset": error.offset}) from error
-    except TooLong as error:
-        raise ProblemError("body-too-large", str(error)) from error
     except TooManyUploads as error:
         raise ProblemError("too-many-uploads", str(error), headers=_ENOUGH) from error
-    except FileSpoilt as error:
-        raise ProblemError("file-spoilt", str(error)) from error
     except SpoolBusy as error:
         raise ProblemError("upload-busy", str(error), headers=_AGAIN) from error
     except FilesAway as error:

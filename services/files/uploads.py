@@ -17,7 +17,7 @@ from connectors.channel import FileMissing, FileSpoilt
 from connectors.files.spool import SpoolBusy, Spooled
 from connectors.files.store import FileStore
 from connectors.postgres.pool import Connection, Pool
-from services.kernel.files import Access, access, hold
+from services.kernel.files import Access, access, hold, in_use, out_of_use
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -42,13 +42,22 @@ class TooManyUploads(Exception):
     """The agency has enough on its way in."""
 
 
+class TooMuchUncited(Exception):
+    """The agency has brought enough that no event cites."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What one agency may have on its way in: files, and bytes together. `lifetime`: of what nobody carries on with."""
+    """What one agency may have on its way in: files, and bytes together. `lifetime`: of what nobody carries on with.
+
+    `uncited`: the bytes together of what it brings and brought that no event cites; `uncited_lifetime`: of such a file.
+    """
 
     uploads: int
     size: int
     lifetime: timedelta
+    uncited: int
+    uncited_lifetime: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +82,20 @@ class Uploads:
         self._bounds = bounds
 
     async def begin(self, agency: str, digest: str, size: int) -> Upload:
-        """A new upload; it is finished at once if the agency may read that file anyway. Raises TooManyUploads.
+        """A new upload; it is finished at once if the agency may read that file anyway.
 
-        That others have brought it finishes nothing: who only knows a digest has to show the bytes.
+        That others have brought it finishes nothing: who only knows a digest has to show the bytes. Raises
+        TooManyUploads, TooMuchUncited or FilesAway.
         """
-        there = await self._there(agency, digest, size)
-        upload = Upload(uuid4(), agency, digest, size, there, self._until(), size if there else 0)
         async with self._pool.connection() as connection:
             await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"uploads {agency}",))
-            if not there:
+            await in_use(connection, [digest])
+            there = await self._there(connection, agency, digest, size)
+            if there:
+                await connection.execute(_WANTED_AGAIN, (digest, agency))
+            else:
                 await self._require_room(connection, agency, size)
+            upload = Upload(uuid4(), agency, digest, size, there, self._until(), size if there else 0)
             row = (upload.id, agency, digest, size, there, upload.expires)
             await connection.execute(_BEGIN, row)
         return upload
@@ -140,23 +153,45 @@ class Uploads:
             return False
         return True
 
-    async def _there(self, agency: str, digest: str, size: int) -> bool:
+    async def forget_uncited(self) -> int:
+        """Forget the files that were brought long ago and that no event cites; how many that were. Raises FilesAway."""
         async with self._pool.connection() as connection:
-            spoilt = await (await connection.execute(_SPOILT, (digest,))).fetchone()
-            if spoilt or await access(connection, digest, [agency]) is not Access.HELD:
+            old = (self._bounds.uncited_lifetime,)
+            rows = await (await connection.execute(_FORGETTABLE, old)).fetchall()
+        return sum([await self._forget_file(digest) for (digest,) in rows])
+
+    async def _forget_file(self, digest: str) -> bool:
+        async with self._pool.connection() as connection:
+            await out_of_use(connection, digest)
+            gone = await connection.execute(_FORGET, {"digest": digest, "old": self._bounds.uncited_lifetime})
+            if not gone.rowcount:
                 return False
+            await connection.execute("DELETE FROM files.spoilt WHERE digest = %s", (digest,))
+            await self._store.remove(digest)
+        log.info("file forgotten", digest=digest, reason="no event cites it")
+        return True
+
+    async def _there(self, connection: Connection, agency: str, digest: str, size: int) -> bool:
+        spoilt = await (await connection.execute(_SPOILT, (digest,))).fetchone()
+        if spoilt or await access(connection, digest, [agency]) is not Access.HELD:
+            return False
         try:
             return await self._store.size(digest) == size
         except FileMissing:
             return False
 
     async def _require_room(self, connection: Connection, agency: str, size: int) -> None:
-        row = await (await connection.execute(_UNDER_WAY, (agency,))).fetchone()
-        count, together = row or (0, 0)
+        row = await (await connection.execute(_UNDER_WAY, {"agency": agency})).fetchone()
+        count, together, uncited = row or (0, 0, 0)
         if count >= self._bounds.uploads or together + size > self._bounds.size:
             raise TooManyUploads(
                 f"{agency} has {count} uploads of {together} bytes under way;"
                 f" {self._bounds.uploads} of {self._bounds.size} bytes are allowed"
+            )
+        if together + uncited + size > self._bounds.uncited:
+            raise TooMuchUncited(
+                f"{agency} has brought {uncited} bytes that no event cites, and {together} are under way;"
+                f" {self._bounds.uncited} are allowed"
             )
 
     @asynccontextmanager
@@ -194,7 +229,7 @@ class Uploads:
             raise FileSpoilt(f"the bytes are those of {found} and not of {now.digest}; the upload was thrown away")
         await self._store.keep(file.path, now.digest)
         async with self._pool.connection() as connection:
-            await hold(connection, now.digest, now.agency)
+            await hold(connection, now.digest, now.agency, now.size)
             await connection.execute(_FINISH, (now.expires, now.id))
         log.info("file kept", agency=now.agency, digest=now.digest, size=now.size)
         return replace(now, finished=True)
@@ -226,6 +261,21 @@ _FIND: Final = (
 )
 _FINISH: Final = "UPDATE files.uploads SET finished = true, expires = %s WHERE id = %s"
 _SPOILT: Final = "SELECT 1 FROM files.spoilt WHERE digest = %s"
-_UNDER_WAY: Final = (
-    "SELECT count(*), coalesce(sum(size), 0) FROM files.uploads WHERE agency = %s AND NOT finished AND expires > now()"
-)
+_UNDER_WAY: Final = """
+    SELECT count(*), coalesce(sum(size), 0), (
+        SELECT coalesce(sum(size), 0) FROM files.holders
+        WHERE agency = %(agency)s AND NOT EXISTS (SELECT FROM files.cited WHERE cited.digest = holders.digest)
+    )
+    FROM files.uploads WHERE agency = %(agency)s AND NOT finished AND expires > now()
+"""
+_WANTED_AGAIN: Final = "UPDATE files.holders SET since = now() WHERE digest = %s AND agency = %s"
+_FORGETTABLE: Final = """
+    SELECT digest FROM files.holders GROUP BY digest HAVING max(since) < now() - %s
+    AND NOT EXISTS (SELECT FROM files.cited WHERE cited.digest = holders.digest)
+"""
+_FORGET: Final = """
+    DELETE FROM files.holders WHERE digest = %(digest)s
+    AND NOT EXISTS (SELECT FROM files.cited WHERE cited.digest = %(digest)s)
+    AND NOT EXISTS (SELECT FROM files.holders WHERE digest = %(digest)s AND since >= now() - %(old)s)
+    AND NOT EXISTS (SELECT FROM files.uploads WHERE digest = %(digest)s AND NOT finished)
+"""

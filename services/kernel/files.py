@@ -40,10 +40,20 @@ async def access(connection: Connection, digest: str, agencies: Collection[str])
     return Access.HELD if held else Access.AWAITED if awaited else Access.NONE
 
 
-async def hold(connection: Connection, digest: str, agency: str) -> None:
+async def hold(connection: Connection, digest: str, agency: str, size: int) -> None:
     """Note, in the caller's transaction, that an agency brought a file, which is whole in the store."""
-    await connection.execute(_HOLD, (digest, agency))
+    await connection.execute(_HOLD, (digest, agency, size))
     await connection.execute("DELETE FROM files.spoilt WHERE digest = %s", (digest,))
+
+
+async def in_use(connection: Connection, digests: Collection[str]) -> None:
+    """Until the caller's transaction ends none of these files is forgotten."""
+    await connection.execute(_IN_USE, (sorted(digests),))
+
+
+async def out_of_use(connection: Connection, digest: str) -> None:
+    """Until the caller's transaction ends nobody else brings, cites or forgets this file."""
+    await connection.execute(_OUT_OF_USE, (digest,))
 
 
 def on_behalf(agency: str, agencies: Agencies) -> frozenset[str]:
@@ -70,14 +80,25 @@ class AgencyFiles:
             yield piece
 
     async def write(self, pieces: AsyncIterator[bytes], digest: str | None = None) -> str:
-        """Keep what the agency brings; return its digest. Raises FileSpoilt or FilesAway."""
+        """Keep what the agency brings; return its digest. Raises FileSpoilt, FileMissing or FilesAway."""
         found = await self.store.write(pieces, digest)
         async with self.pool.connection() as connection:
-            await hold(connection, found, self.agency)
+            # Between the two it may have been forgotten: then its size says so, and whoever brings it tries again.
+            await in_use(connection, [found])
+            await hold(connection, found, self.agency, await self.store.size(found))
         return found
 
 
-_HOLD: Final = "INSERT INTO files.holders (digest, agency) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+_HOLD: Final = """
+    INSERT INTO files.holders (digest, agency, size) VALUES (%s, %s, %s)
+    ON CONFLICT (digest, agency) DO UPDATE SET since = now(), size = EXCLUDED.size
+"""
+
+_IN_USE: Final = """
+    SELECT pg_advisory_xact_lock_shared(hashtextextended('file ' || digest, 0)) FROM unnest(%s::text[]) AS digest
+"""
+
+_OUT_OF_USE: Final = "SELECT pg_advisory_xact_lock(hashtextextended('file ' || %s, 0))"
 
 _ACCESS: Final = """
     WITH RECURSIVE holding (agency) AS (

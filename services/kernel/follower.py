@@ -96,6 +96,11 @@ class Follower:
         """End that."""
         await self._recovery.stop()
 
+    async def stopped(self) -> bool:
+        """Whether some exchange is not carried on with."""
+        async with self._runtime.pool.connection() as connection:
+            return bool(await self._stops(connection))
+
     def assigned(self, partitions: frozenset[Partition]) -> None:
         """Nothing is remembered between batches: the positions are in the database."""
 

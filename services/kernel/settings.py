@@ -18,7 +18,8 @@ class Settings(BaseSettings):
     legal_time: the file that drives legal time; without it, legal time is real time.
     files: where attachments lie: a path, or `s3://bucket/prefix` with AWS_… in the environment; by default a folder
     beside the keys. max_uploads, max_uploading: how many files an agency may have on their way in, and of what size
-    together. upload_lifetime: how long one that nobody carries on with is kept.
+    together. upload_lifetime: how long one that nobody carries on with is kept. max_uncited: of what size together an
+    agency's files may be that no event cites, with those on their way in; uncited_lifetime: how long one is kept.
     """
 
     model_config = SettingsConfigDict(env_prefix="LIANDONG_", extra="ignore")
@@ -48,6 +49,8 @@ class Settings(BaseSettings):
     max_uploads: int = Field(default=32, ge=1)
     max_uploading: int = Field(default=8 * 1024**3, ge=1)
     upload_lifetime: timedelta = timedelta(days=1)
+    max_uncited: int = Field(default=10 * 1024**3, ge=1)
+    uncited_lifetime: timedelta = timedelta(days=7)
     max_body: int = Field(default=1024 * 1024, ge=1024)
     max_batch: int = Field(default=500, ge=1)
     backlog_limit: int = Field(default=1000, ge=1)

@@ -9,7 +9,7 @@ from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from connectors.errors import FileRefused
 from connectors.http.client import AgencyClient, Answer
 from connectors.http.files import Content
 from connectors.http.server import Limits, Server
+from connectors.kafka.handler import Health
 from connectors.kafka.settings import KafkaSettings
 from connectors.process import Child, free_port, spawn
 from contracts.agencies import directory
@@ -39,6 +40,7 @@ from services.kernel.follower import Follower
 from services.kernel.keys import save_key
 from services.kernel.parties import HistoryMissing
 from services.kernel.service import Runtime
+from tests.support import federation
 from tests.support.factory import BUS, key, world
 from tests.support.play import MINHANG, POLICE, QINGPU, XUHUI, Play
 from tests.support.registered import EVENTS, message, on_kafka, registered, runtime, store
@@ -114,6 +116,19 @@ class _NoConsumer:
     async def start(self) -> None: ...
 
     async def stop(self) -> None: ...
+
+    def health(self) -> Health:
+        return Health(
+            ready=True,
+            state="running",
+            reason="",
+            since=datetime.now(UTC),
+            assignment=frozenset(),
+            lag=None,
+            handled=0,
+            dead=0,
+            last_progress=None,
+        )
 
 
 def pieces_of(content: bytes, cut: int | None = None) -> "Content":
@@ -331,12 +346,63 @@ async def test_an_agency_s_uploads_are_bounded_and_purged(around: Runtime) -> No
             await connection.execute("UPDATE files.uploads SET expires = now() - interval '1 s' WHERE size = 400")
         assert (await tus(minhang, "HEAD", first.headers["Location"])).status == 404
         kept = file_store(around.settings)
-        uploads = Uploads(around.pool, kept, Bounds(2, 1000, timedelta(days=1)))
+        uploads = Uploads(around.pool, kept, Bounds(2, 1000, timedelta(days=1), 1000, timedelta(days=7)))
         assert kept.spool.size(UUID(first.headers["Location"].rsplit("/", 1)[-1])) == 1
         assert await uploads.purge() == 1
         assert await uploads.purge() == 0
         assert kept.spool.size(UUID(first.headers["Location"].rsplit("/", 1)[-1])) == 0
         assert (await begin(minhang, digest_of(b"c"), 1)).status == 201
+
+
+async def test_what_no_event_cites_is_bounded(around: Runtime) -> None:
+    around.settings.max_uncited = 1000
+    content = os.urandom(600)
+    async with through_the_gateway(build(around)) as url, client(url, MINHANG) as minhang, client(url, QINGPU) as other:
+        await minhang.upload(pieces_of(content))
+        refused = await begin(minhang, digest_of(b"b"), 401)
+        assert (refused.status, refused.code) == (413, "too-much-uncited")
+        assert (await begin(minhang, digest_of(b"b"), 400)).status == 201
+        assert (await begin(minhang, digest_of(b"c"), 1)).code == "too-much-uncited"
+        assert (await begin(other, digest_of(b"c"), 1)).status == 201
+        await follow(around, registered(sent(digest_of(content))))
+        assert (await begin(minhang, digest_of(b"c"), 600)).status == 201
+
+
+async def test_what_no_event_cites_is_forgotten(around: Runtime) -> None:
+    """Not what an event cites, though it shows it to nobody, nor what somebody brought or began to bring lately."""
+    cited, lone, again, begun = (os.urandom(1000) for _ in range(4))
+    kept, bounds = file_store(around.settings), Bounds(9, 9000, timedelta(days=1), 9000, timedelta(days=7))
+    uploads = Uploads(around.pool, kept, bounds)
+    record = registered(sent(digest_of(cited)))[0]
+    await follow(around, [record.model_copy(update={"audience": ()})])
+    for content in (cited, lone, again, begun):
+        await open_files(around, MINHANG).write(one(content))
+    assert await uploads.forget_uncited() == 0
+    async with around.pool.connection() as connection:
+        await connection.execute("UPDATE files.holders SET since = now() - interval '8 days'")
+    assert (await uploads.begin(MINHANG, digest_of(again), 1000)).finished
+    assert not (await uploads.begin(QINGPU, digest_of(begun), 1000)).finished
+    assert await uploads.forget_uncited() == 1
+    with pytest.raises(FileMissing):
+        await kept.size(digest_of(lone))
+    assert await may(around, MINHANG, digest_of(lone)) is Access.NONE
+    for content in (cited, again, begun):
+        assert await kept.size(digest_of(content)) == 1000
+        assert await may(around, MINHANG, digest_of(content)) is Access.HELD
+    assert await open_files(around, MINHANG).write(one(lone)) == digest_of(lone)
+
+
+async def test_an_agency_of_another_bus_brings_nothing_here(around: Runtime, tmp_path: Path) -> None:
+    library = Library(federation.overlay(tmp_path / "federated", federation.QINGPU_BUS, "http://127.0.0.1:9"))
+    service = build(replace(around, library=library))
+    async with (
+        through_the_gateway(service) as url,
+        client(url, QINGPU) as qingpu,
+        client(url, MINHANG) as minhang,
+    ):
+        refused = await begin(qingpu, digest_of(b"a"), 1)
+        assert (refused.status, refused.code) == (403, "agency-elsewhere")
+        assert (await begin(minhang, digest_of(b"a"), 1)).status == 201
 
 
 async def test_ranges(around: Runtime) -> None:
@@ -561,7 +627,8 @@ async def test_from_kafka_to_the_command_line(around: Runtime, tmp_path: Path) -
         numbered_key(tmp_path, agency)
     (tmp_path / "photo.jpg").write_bytes(b"a photograph")
     library = Library(tmp_path / "contracts")
-    async with serving("files", build(replace(around, library=library))) as url, before(url) as address:
+    service = build(replace(around, library=library))
+    async with serving("files", service) as url, before(url) as address:
         put = await liandong("put", tmp_path / "photo.jpg", "--as", MINHANG, "--data", tmp_path, "--url", address)
         digest = digest_of(b"a photograph")
         # The servers of this process log to the same place.
@@ -575,6 +642,7 @@ async def test_from_kafka_to_the_command_line(around: Runtime, tmp_path: Path) -
             return (await liandong(*get)).exit_code == 0
 
         await eventually(got)
+        await eventually(service._all_followed)
         assert (tmp_path / "got.jpg").read_bytes() == b"a photograph"
 
 
@@ -635,6 +703,27 @@ async def test_a_first_citation_after_a_party_joined_needs_no_history(around: Ru
         await follow(around, [record])
     await open_files(around, MINHANG).write(one(content))
     assert await may(around, QINGPU, digest_of(content)) is Access.HELD
+
+
+async def test_who_joins_a_mirrored_exchange_is_shown_what_came_with_it(around: Runtime) -> None:
+    """Until 徐汇 joined, this bus had only a stub of what cites; nothing that it followed cited anything."""
+    content = b"a photograph"
+    play = sent(digest_of(content)).given((QINGPU, "transfer.receipted"))
+    play.given((QINGPU, "transfer.forwarded", {"recipient": XUHUI}))
+    first, second, third = (mirrored_here(record) for record in registered(play))
+    stub = first.model_copy(update={"event": first.stub(), "audience": ()})
+    await follow(around, [stub])
+    await follow(around, [second])
+    await store(around, [first, second, third])
+    await follow(around, [third])
+    assert await may(around, XUHUI, digest_of(content)) is Access.AWAITED
+    await open_files(around, MINHANG).write(one(content))
+    assert await may(around, XUHUI, digest_of(content)) is Access.HELD
+
+
+def mirrored_here(record: Record) -> Record:
+    """The record as one of an exchange that another district's bus keeps."""
+    return record.model_copy(update={"standing": record.standing.model_copy(update={"home": "310118-bus"})})
 
 
 async def test_to_cite_a_digest_gets_nobody_a_file_that_one_does_not_hold(around: Runtime) -> None:

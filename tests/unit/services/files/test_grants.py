@@ -59,6 +59,16 @@ def test_a_stub_shows_nothing() -> None:
     assert not of(other, [hidden])
 
 
+def test_a_mirrored_stub_after_a_citation_is_passed_over() -> None:
+    """Of an exchange of another bus some records are only stubs, which name no source."""
+    first, second, third = played()
+    stub = second.model_copy(update={"event": second.stub(), "audience": ()})
+    assert not cites(stub)
+    assert of(XUHUI, [first, stub, third]) == {Shown(ONE, MINHANG, XUHUI)}
+    has = dict.fromkeys(first.standing.parties, 1)
+    assert of(XUHUI, [stub, third], [first], has) == {Shown(ONE, MINHANG, XUHUI)}
+
+
 def test_what_is_withheld_is_not_cited() -> None:
     assert [*cited({"a": attachment(ONE), "b": {"_sd": "x"}, "_salts": {"/b": "y"}})] == [ONE]
 
