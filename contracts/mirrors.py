@@ -18,7 +18,7 @@ from contracts.agencies import Agencies
 from contracts.canonical import Document, stamped
 from contracts.codec import copy_for, fact_type, require_author
 from contracts.errors import ContractError, RelayError
-from contracts.records import RECEIPT, Record, Standing, digest_of_signed
+from contracts.records import RECEIPT, SENDER, Record, Standing, digest_of_signed
 from contracts.signatures import SigningKey, seal, verify_seal
 from events.envelope import DIGEST
 
@@ -44,6 +44,9 @@ def require_mirrored(record: Record, agencies: Agencies, home: str) -> None:
         raise RelayError("a record names its kind, its exchange and its sequence")
     if record.standing.home != home or receipt.get("home") != home or receipt.get("bus") != home:
         raise RelayError(f"the exchange's home is {record.standing.home}, so {home} has no records of it")
+    if not record.stubbed and event.get("home") not in {None, home}:
+        raise RelayError(f"its author has stated this for {event.get('home')}, not for {home}")
+    _require_opened_there(record, agencies, home)
     if receipt.get("outcome") != RECEIPT or any(receipt.get(name) != event.get(name) for name in _IN_RECEIPT):
         raise RelayError("the receipt is another event's")
     try:
@@ -95,13 +98,24 @@ def _require_author(record: Record, agencies: Agencies) -> None:
     require_author(event, agencies, stamped(event["acceptedtime"]))
 
 
+def _require_opened_there(record: Record, agencies: Agencies, home: str) -> None:
+    """An exchange is opened on the bus of its opener, who is its one sender; also a stub tells who that is."""
+    senders = {code for code, party in record.standing.parties.items() if party.role == SENDER}
+    openers = senders | {record.opener} if record.sequence == 1 else senders
+    for opener in sorted(openers):
+        agency = agencies.get(opener)
+        if agency is None or agency.home != home:
+            raise RelayError(f"{home} does not host {opener[:64]!r}, who has opened the exchange")
+
+
 def _placed(event: Document) -> bool:
-    sequence = event.get("sequence")
+    """Whether its place is written as a registrar writes it: one exchange has one id, and one place one number."""
+    exchange, sequence = event.get("exchange"), event.get("sequence")
     try:
-        UUID(str(event.get("exchange")))
+        canonical_id = str(UUID(str(exchange))) == exchange
     except ValueError:
         return False
-    return isinstance(event.get("kind"), str) and isinstance(sequence, int) and sequence >= 1
+    return canonical_id and isinstance(event.get("kind"), str) and type(sequence) is int and sequence >= 1
 
 
 def _told(standing: Standing) -> tuple[int, int, str]:

@@ -1,5 +1,7 @@
 """Mirrors: what another bus may know and no more, that it verifies, and that any order ends in the same record."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,10 +11,11 @@ from contracts.canonical import Document, canonical
 from contracts.disclosure import withheld
 from contracts.errors import RelayError
 from contracts.mirrors import merged, mirrored, require_mirrored, same
-from contracts.records import Record
+from contracts.records import SENDER, Party, Record, receipt
 from contracts.signatures import seal
+from events.envelope import BUS_ATTRIBUTES
 from services.kernel.mirror import Mirror
-from tests.support.factory import BUS, key
+from tests.support.factory import BUS, key, sign
 from tests.support.federation import QINGPU_BUS, federated
 from tests.support.play import CITY, JUSTICE, MINHANG, POLICE, QINGPU, Play
 from tests.support.registered import registered
@@ -101,6 +104,39 @@ def _receipt(record: Record, **members: JsonValue) -> Record:
     return record.model_copy(update={"receipt": seal({**record.receipt, **members}, key(BUS))})
 
 
+def _signed_anew(record: Record, **members: JsonValue) -> Record:
+    """The record of an event that its own author has signed with these members."""
+    event = {**record.event, **members}
+    signed = {name: value for name, value in event.items() if name not in BUS_ATTRIBUTES}
+    document = {**event, **sign(signed)}
+    return record.model_copy(update={"event": document, "receipt": seal(receipt(document, BUS, BUS), key(BUS))})
+
+
+def _sent_by(record: Record, sender: str | None) -> Record:
+    """The record with another sender among the parties, or with none."""
+    parties = {code: party for code, party in record.standing.parties.items() if party.role != SENDER}
+    if sender is not None:
+        parties[sender] = Party(role=SENDER, reads=())
+    return record.model_copy(update={"standing": record.standing.model_copy(update={"parties": parties})})
+
+
+@pytest.mark.parametrize("form", [str.upper, lambda id_: id_.replace("-", ""), lambda id_: f"{{{id_}}}"])
+def test_an_exchange_has_one_id(form: Callable[[str], str]) -> None:
+    """PostgreSQL takes them all for one and the same."""
+    opening = transfer()[0]
+    with pytest.raises(RelayError, match="names its kind"):
+        require_mirrored(cut(_signed_anew(opening, exchange=form(opening.exchange)), [QINGPU]), AGENCIES, BUS)
+
+
+@pytest.mark.parametrize("sequence", [True, 0, -1, "1", 1.0])
+def test_a_place_has_one_number(sequence: JsonValue) -> None:
+    opening = transfer()[0]
+    event, proof = ({**part, "sequence": sequence} for part in (opening.event, opening.receipt))
+    forged = opening.model_copy(update={"event": event, "receipt": seal(proof, key(BUS))})
+    with pytest.raises(RelayError, match="names its kind"):
+        require_mirrored(forged, AGENCIES, BUS)
+
+
 def _refused(record: Record) -> bool:
     try:
         require_mirrored(record, AGENCIES, BUS)
@@ -112,6 +148,8 @@ def _refused(record: Record) -> bool:
 def test_forgeries_are_refused() -> None:
     opening = cut(transfer()[0], [QINGPU])
     stub = cut(referral()[0], [POLICE], referral()[-1])
+    elsewhere = registered(Play("transfer").given((QINGPU, "transfer.sent", {"recipient": MINHANG})))[0]
+    named = _signed_anew(transfer()[0], home=QINGPU_BUS)
     forged = {
         "sealed by another": opening.model_copy(update={"receipt": seal(opening.receipt, key(CITY))}),
         "not sealed": opening.model_copy(
@@ -123,6 +161,10 @@ def test_forgeries_are_refused() -> None:
         "of another home": _receipt(opening, home=QINGPU_BUS),
         "altered data": opening.model_copy(update={"event": {**opening.event, "data": {**data(opening), "more": 1}}}),
         "altered attribute": opening.model_copy(update={"event": {**opening.event, "case": "SYN-other"}}),
+        "opened by an agency of another bus": cut(elsewhere, [MINHANG]),
+        "stubbed, and opened by an agency of another bus": _sent_by(stub, QINGPU),
+        "stubbed, and opened by nobody": _sent_by(stub, None),
+        "of an author who names another home": cut(named, [QINGPU]),
         "no exchange": opening.model_copy(update={"event": {**opening.event, "exchange": "x"}}),
         "a stub that tells more": stub.model_copy(update={"event": {**stub.event, "source": MINHANG}}),
         "an event under a stub's receipt": opening.model_copy(update={"receipt": stub.receipt}),
