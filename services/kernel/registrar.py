@@ -229,8 +229,9 @@ class Decider:
             return
         kind, exchange = submission.exchange
         thread = self.threads.get(submission.exchange) or Thread(_new(lifecycle, exchange))
-        if submission.relayed and not thread.entries and type(event.fact) in lifecycle.opening:
-            detail = f"an exchange is opened on the bus that hosts its opener; {home} hosts no {event.envelope.source}"
+        hosting = self._contracts.agencies.elsewhere(event.envelope.source, home)
+        if hosting is not None and not thread.entries and type(event.fact) in lifecycle.opening:
+            detail = f"an exchange is opened on the bus that hosts its opener; {event.envelope.source}'s is {hosting}"
             self._reject(submission, Rejection("home-mismatch", detail))
             return
         context = Context(self._contracts, self._key.agency, submission.acceptedtime, thread.entries)
@@ -266,9 +267,7 @@ class Decider:
         elsewhere = named is not None and self._contracts.agencies.is_bus(named)
         return named if named and elsewhere and type(event.fact) not in lifecycle.opening else bus
 
-    def _hand_on_or_reject(
-        self, submission: Submission, event: Event, lifecycle: Lifecycle[State], home: str
-    ) -> None:
+    def _hand_on_or_reject(self, submission: Submission, event: Event, lifecycle: Lifecycle[State], home: str) -> None:
         """Hand on what goes on with an exchange of another bus; whoever opens one, or names another home, means none.
 
         The other bus may have taken an id that was ours to use: it gets nothing of what was not meant for it.

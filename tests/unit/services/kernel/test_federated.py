@@ -16,7 +16,7 @@ from services.kernel.mirror import Mirrored
 from services.kernel.registrar import Decider, Submission
 from tests.support.factory import CASE, event, fact, key, new_exchange
 from tests.support.federation import MINHANG_BUS, QINGPU_BUS, federated
-from tests.support.play import MINHANG, POLICE, QINGPU, Play
+from tests.support.play import MINHANG, QINGPU, Play
 from tests.support.registered import registered
 
 NOW = datetime(2026, 11, 6, 2, tzinfo=UTC)
@@ -92,3 +92,13 @@ def test_what_goes_on_with_a_mirrored_exchange_is_handed_on(home: str | None) ->
     here.settle(taken(receipted(first.exchange, home)))
     assert FORWARDS in topics(here)
     assert codes(here) == []
+
+
+@pytest.mark.parametrize("relayed", [True, False])
+def test_an_exchange_is_opened_on_the_bus_of_its_opener(relayed: bool) -> None:
+    """Whichever way the opening has come here."""
+    there = decider(MINHANG_BUS)
+    by = QINGPU_BUS if relayed else MINHANG_BUS
+    there.settle(taken(opening(MINHANG_BUS), by, relayed=relayed))
+    assert topics(there) == [OUTCOMES]
+    assert codes(there) == ["home-mismatch"]
