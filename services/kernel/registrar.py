@@ -359,6 +359,8 @@ class Registrar:
             handler=self,
             settings=self._runtime.kafka,
             transient=transient,
+            # Holes and forks of another bus must not stop what our own agencies state.
+            foreign=lambda error: isinstance(error, RelayError),
         )
 
     def assigned(self, partitions: frozenset[Partition]) -> None:  # noqa: ARG002, the consumer's protocol
