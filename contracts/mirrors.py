@@ -23,6 +23,8 @@ from contracts.signatures import SigningKey, seal, verify_seal
 from events.envelope import DIGEST
 
 _IN_RECEIPT: Final = ("kind", "exchange", "sequence", "recordedtime")
+_APART: Final = ("status", "moves", "legs", "parts")
+"""What is told of a standing to some addressees and not to others, where they learn nothing of each other."""
 _OF_EVENT: Final = ("source", "id", "type", "acceptedtime")
 
 
@@ -64,8 +66,12 @@ def require_mirrored(record: Record, agencies: Agencies, home: str) -> None:
 
 
 def same(one: Record, other: Record) -> bool:
-    """Whether two forms are of one record: whatever each withholds, the home registered these bytes at that time."""
-    return all(one.receipt.get(name) == other.receipt.get(name) for name in ("home", "signed", *_IN_RECEIPT))
+    """Whether two forms are of one record: whatever each withholds, the home registered these bytes at that time.
+
+    The standing after it is not under the receipt, so it is the same too, but for what addressees apart are told.
+    """
+    sealed = all(one.receipt.get(name) == other.receipt.get(name) for name in ("home", "signed", *_IN_RECEIPT))
+    return sealed and _agree(one.standing, other.standing)
 
 
 def merged(one: Record, other: Record) -> Record:
@@ -116,6 +122,16 @@ def _placed(event: Document) -> bool:
     except ValueError:
         return False
     return canonical_id and isinstance(event.get("kind"), str) and type(sequence) is int and sequence >= 1
+
+
+def _agree(one: Standing, other: Standing) -> bool:
+    """Whether both are one standing, as it is told to these or to those."""
+    if one.parts is None or other.parts is None:
+        return one == other
+    both = one.parts.keys() & other.parts.keys()
+    if any((one.parts[code], one.legs.get(code)) != (other.parts[code], other.legs.get(code)) for code in both):
+        return False
+    return one.model_copy(update={name: getattr(other, name) for name in _APART}) == other
 
 
 def _told(standing: Standing) -> tuple[int, int, str]:

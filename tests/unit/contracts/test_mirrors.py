@@ -11,7 +11,7 @@ from contracts.canonical import Document, canonical
 from contracts.disclosure import withheld
 from contracts.errors import RelayError
 from contracts.mirrors import merged, mirrored, require_mirrored, same
-from contracts.records import SENDER, Party, Record, receipt
+from contracts.records import SENDER, Part, Party, Record, Standing, receipt
 from contracts.signatures import seal
 from events.envelope import BUS_ATTRIBUTES
 from services.kernel.mirror import Mirror
@@ -204,6 +204,42 @@ def test_any_order_and_repetition_ends_in_the_same_mirror(drawn: st.DataObject) 
     for record in told:
         mirror.take(record)
     assert mirror.records == [cut(record, [QINGPU], newest) for record in records]
+
+
+TOLD_OTHERWISE: dict[str, JsonValue] = {
+    "status": "another",
+    "moves": [],
+    "legs": {QINGPU: "another"},
+    "case": "示例案〔2026〕2号",
+    "ended": True,
+    "hops": 7,
+    "phase": "supplement",
+    "parties": {MINHANG: {"role": "sender", "reads": []}, QINGPU: {"role": "supervisor", "reads": []}},
+}
+
+
+@pytest.mark.parametrize("member", TOLD_OTHERWISE)
+def test_a_standing_is_not_told_anew(member: str) -> None:
+    """No receipt is over it, so the first word of it stays; a later event may change it."""
+    first = cut(transfer()[0], [QINGPU])
+    standing = {**first.standing.model_dump(mode="json"), member: TOLD_OTHERWISE[member]}
+    other = first.model_copy(update={"standing": Standing.model_validate(standing)})
+    assert other != first
+    mirror = Mirror([first])
+    with pytest.raises(RelayError, match="fork"):
+        mirror.take(other)
+    assert mirror.records == [first]
+
+
+def test_what_an_addressee_apart_was_told_is_not_told_anew() -> None:
+    newest = lead()[-1]
+    narrow, full = cut(newest, [QINGPU], newest), cut(newest, [MINHANG, QINGPU], newest)
+    assert same(narrow, full)
+    part = Part(status="another", moves=())
+    for update in ({"parts": {QINGPU: part}}, {"legs": {QINGPU: "another"}}, {"case": "示例案〔2026〕2号"}):
+        other = narrow.model_copy(update={"standing": narrow.standing.model_copy(update=update)})
+        assert not same(other, full)
+        assert not same(full, other)
 
 
 def test_a_fork_is_loud_and_writes_nothing_over() -> None:
