@@ -145,6 +145,7 @@ class Consumer:
         end: Callable[[int, str], None] = end_process,
     ) -> None:
         """`transient`: which errors pass by themselves, besides those that `is_transient` names.
+
         `foreign`: which errors are in what somebody outside has written, whatever deployment reads it.
 
         `within`: how long a record may wait for others to share its batch, when there is nothing

@@ -192,8 +192,8 @@ def test_poison_of_somebody_outside_halts_nobody() -> None:
         own = asyncio.create_task(
             consumer._settle([Record("events", 0, 20, None, b"", {}, NOW)], assignment), name="one more of our own"
         )
-        while consumer.health().state != "halted":
-            await asyncio.sleep(0)
+        await asyncio.wait([own], timeout=0.1)
+        assert consumer.health().state == "halted"
         assignment.over.set()
         with pytest.raises(_Abandoned):
             await own

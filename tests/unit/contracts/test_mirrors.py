@@ -95,6 +95,16 @@ def test_addressees_apart_stay_apart_on_the_other_bus() -> None:
     assert cut(newest, [QINGPU, MINHANG]).standing == newest.standing, "the sender knows all of it"
 
 
+def test_an_addressee_that_is_not_told_of_here_is_told_nothing() -> None:
+    """What a bus mirrors for its own addressee says nothing to that of another bus."""
+    records = lead()
+    here = cut(records[1], [QINGPU], records[-1]).standing
+    assert here.status != here.told_to(JIAXING).status == ""
+    assert (here.told_to(JIAXING).moves, here.told_to(JIAXING).legs, here.told_to(JIAXING).parts) == ((), {}, None)
+    assert here.told_at([JIAXING]).legs == {}
+    assert here.told_to(QINGPU).status == records[1].standing.told_to(QINGPU).status != ""
+
+
 def test_own_words_of_the_other_bus_s_agencies_come_back_whole() -> None:
     receipted = transfer()[1]
     assert cut(receipted, [QINGPU]).event == receipted.event
