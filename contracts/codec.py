@@ -58,6 +58,17 @@ def decode_registered(document: Mapping[str, JsonValue]) -> Event:
     return _decode(dict(document), RegisteredEnvelope)
 
 
+def require_envelope(document: Mapping[str, JsonValue]) -> None:
+    """Make sure that a registered document is well made but for its data, of which a copy withholds some.
+
+    Raises InvalidEvent.
+    """
+    _, violations = _envelope(dict(document), RegisteredEnvelope)
+    violations += _unprintable(dict(document))
+    if violations:
+        raise InvalidEvent("schema-violation", violations)
+
+
 def signing_form(document: Mapping[str, JsonValue]) -> bytes:
     """The bytes that the agency signs: no signature, no bus attributes, classified members as digests.
 

@@ -1,8 +1,9 @@
 """Facts about copies: the stage that a copy has reached on its way to its recipient. They travel on `deliveries`."""
 
-from typing import Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
+from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from contracts.canonical import canonical, timestamp
 from contracts.errors import MalformedJson
@@ -18,6 +19,19 @@ Stage: TypeAlias = Literal[
 `undelivered`, `unretrieved`: the time agreed for it ran out; the sender has a signed statement of it."""
 
 
+_LARGEST: Final = 2**31 - 1
+"""What the tables of stages hold."""
+
+
+def _one_form(value: str) -> str:
+    if str(UUID(value)) != value:
+        raise ValueError("write the exchange as a lower-case UUID")
+    return value
+
+
+_Exchange: TypeAlias = Annotated[str, AfterValidator(_one_form)]
+
+
 class StageReached(BaseModel):
     """One stage of one copy, known by everything but its time and reason: a repeat of it changes nothing.
 
@@ -28,11 +42,11 @@ class StageReached(BaseModel):
 
     bus: str
     kind: str
-    exchange: str
-    sequence: int = Field(ge=1)
+    exchange: _Exchange
+    sequence: int = Field(ge=1, le=_LARGEST)
     recipient: str
     stage: Stage
-    attempt: int = Field(default=1, ge=1)
+    attempt: int = Field(default=1, ge=1, le=_LARGEST)
     time: AwareDatetime
     reason: str | None = None
 

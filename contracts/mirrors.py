@@ -18,11 +18,13 @@ from contracts.agencies import Agencies
 from contracts.canonical import Document, stamped
 from contracts.codec import copy_for, fact_type, require_author
 from contracts.errors import ContractError, RelayError
-from contracts.records import RECEIPT, Record, Standing, digest_of_signed
+from contracts.records import RECEIPT, SENDER, Record, Standing, digest_of_signed
 from contracts.signatures import SigningKey, seal, verify_seal
 from events.envelope import DIGEST
 
 _IN_RECEIPT: Final = ("kind", "exchange", "sequence", "recordedtime")
+_APART: Final = ("status", "moves", "legs", "parts")
+"""What is told of a standing to some addressees and not to others, where they learn nothing of each other."""
 _OF_EVENT: Final = ("source", "id", "type", "acceptedtime")
 
 
@@ -44,6 +46,9 @@ def require_mirrored(record: Record, agencies: Agencies, home: str) -> None:
         raise RelayError("a record names its kind, its exchange and its sequence")
     if record.standing.home != home or receipt.get("home") != home or receipt.get("bus") != home:
         raise RelayError(f"the exchange's home is {record.standing.home}, so {home} has no records of it")
+    if not record.stubbed and event.get("home") not in {None, home}:
+        raise RelayError(f"its author has stated this for {event.get('home')}, not for {home}")
+    _require_opened_there(record, agencies, home)
     if receipt.get("outcome") != RECEIPT or any(receipt.get(name) != event.get(name) for name in _IN_RECEIPT):
         raise RelayError("the receipt is another event's")
     try:
@@ -61,8 +66,12 @@ def require_mirrored(record: Record, agencies: Agencies, home: str) -> None:
 
 
 def same(one: Record, other: Record) -> bool:
-    """Whether two forms are of one record: whatever each withholds, the home registered these bytes at that time."""
-    return all(one.receipt.get(name) == other.receipt.get(name) for name in ("home", "signed", *_IN_RECEIPT))
+    """Whether two forms are of one record: whatever each withholds, the home registered these bytes at that time.
+
+    The standing after it is not under the receipt, so it is the same too, but for what addressees apart are told.
+    """
+    sealed = all(one.receipt.get(name) == other.receipt.get(name) for name in ("home", "signed", *_IN_RECEIPT))
+    return sealed and _agree(one.standing, other.standing)
 
 
 def merged(one: Record, other: Record) -> Record:
@@ -95,13 +104,34 @@ def _require_author(record: Record, agencies: Agencies) -> None:
     require_author(event, agencies, stamped(event["acceptedtime"]))
 
 
+def _require_opened_there(record: Record, agencies: Agencies, home: str) -> None:
+    """An exchange is opened on the bus of its opener, who is its one sender; also a stub tells who that is."""
+    senders = {code for code, party in record.standing.parties.items() if party.role == SENDER}
+    openers = senders | {record.opener} if record.sequence == 1 else senders
+    for opener in sorted(openers):
+        agency = agencies.get(opener)
+        if agency is None or agency.home != home:
+            raise RelayError(f"{home} does not host {opener[:64]!r}, who has opened the exchange")
+
+
 def _placed(event: Document) -> bool:
-    sequence = event.get("sequence")
+    """Whether its place is written as a registrar writes it: one exchange has one id, and one place one number."""
+    exchange, sequence = event.get("exchange"), event.get("sequence")
     try:
-        UUID(str(event.get("exchange")))
+        canonical_id = str(UUID(str(exchange))) == exchange
     except ValueError:
         return False
-    return isinstance(event.get("kind"), str) and isinstance(sequence, int) and sequence >= 1
+    return canonical_id and isinstance(event.get("kind"), str) and type(sequence) is int and sequence >= 1
+
+
+def _agree(one: Standing, other: Standing) -> bool:
+    """Whether both are one standing, as it is told to these or to those."""
+    if one.parts is None or other.parts is None:
+        return one == other
+    both = one.parts.keys() & other.parts.keys()
+    if any((one.parts[code], one.legs.get(code)) != (other.parts[code], other.legs.get(code)) for code in both):
+        return False
+    return one.model_copy(update={name: getattr(other, name) for name in _APART}) == other
 
 
 def _told(standing: Standing) -> tuple[int, int, str]:

@@ -75,12 +75,13 @@ class Standing(BaseModel):
     parts: dict[str, Part] | None = None
 
     def told_to(self, agency: str) -> "Standing":
-        """The standing as a party may know it."""
-        part = self.parts.get(agency) if self.parts else None
-        if part is None or self.parties[agency].role != RECIPIENT:
+        """The standing as a party may know it. An addressee of whose part nothing is known here is told of none."""
+        party = self.parties.get(agency)
+        if self.parts is None or party is None or party.role != RECIPIENT:
             return self
-        own = {"status": part.status, "moves": part.moves, "legs": {agency: self.legs[agency]}, "parts": None}
-        return self.model_copy(update=own)
+        part = self.parts.get(agency, Part(status="", moves=()))
+        legs = {code: leg for code, leg in self.legs.items() if code == agency and code in self.parts}
+        return self.model_copy(update={"status": part.status, "moves": part.moves, "legs": legs, "parts": None})
 
     def told_at(self, agencies: Collection[str]) -> "Standing":
         """The standing as the bus may know it that hosts these parties: what `told_to` tells each of them, together.
@@ -91,7 +92,7 @@ class Standing(BaseModel):
             return self
         parts = {agency: part for agency, part in sorted((self.parts or {}).items()) if agency in agencies}
         own = {
-            "status": next(iter(parts.values())).status,
+            "status": next((part.status for part in parts.values()), ""),
             "moves": tuple(sorted({code for part in parts.values() for code in part.moves})),
             "legs": {agency: self.legs[agency] for agency in parts},
             "parts": parts,

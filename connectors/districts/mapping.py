@@ -20,19 +20,20 @@ The answer is the witness of the relay, sealed by the bus that took it, for the 
 Nobody relays what was relayed: every item is of the bus that seals the envelope, or of agencies that it hosts.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, get_args
 
 from contracts.agencies import Agencies
 from contracts.canonical import Document, canonical, digest, parse_object, stamped, timestamp
-from contracts.codec import content_digest, require_author
+from contracts.codec import content_digest, decode, require_author, require_envelope
 from contracts.deliveries import StageReached
 from contracts.errors import ContractError, RelayError
 from contracts.horizons import Horizon
 from contracts.mirrors import require_mirrored
-from contracts.records import Record, Statement
+from contracts.records import OutcomeName, Record, Statement
 from contracts.signatures import SigningKey, seal, verify_seal
 
 LARGEST: Final = 8 * 1024 * 1024
@@ -40,6 +41,9 @@ LARGEST: Final = 8 * 1024 * 1024
 
 MOST_ITEMS: Final = 100
 """In one envelope."""
+
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""A NUL in canonical bytes; a backslash before `u0000` may be one that stands for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,8 @@ def opened(sealed: Document, between: Between) -> list[Item]:
         signer = verify_seal(sealed, between.agencies, between.now)
     except ContractError as error:
         raise RelayError(f"the envelope is not sealed: {error}") from error
+    if _NUL.search(canonical(sealed)):
+        raise RelayError("the envelope holds a NUL, which no database keeps")
     if (sealed.get("relay"), sealed.get("to")) != ("items", between.bus):
         raise RelayError(f"the envelope is meant for {sealed.get('to')}")
     if not signer == sealed.get("from") == between.peer or not between.agencies.is_bus(signer):
@@ -170,6 +176,8 @@ def _mirrored(documents: Sequence[object], between: Between) -> Mirrored:
     records = tuple(Record.model_validate(item) for item in documents)
     for record in records:
         require_mirrored(record, between.agencies, between.peer)
+        if not record.stubbed:
+            require_envelope(record.event)
     newest = records[-1]
     if any((item.kind, item.exchange) != (newest.kind, newest.exchange) for item in records):
         raise RelayError("the records of an item are of one exchange")
@@ -191,6 +199,7 @@ def _forwarded(event: Document, slip: Document, between: Between) -> Forwarded:
     try:
         signer = verify_seal(slip, between.agencies, accepted)
         require_author(event, between.agencies, accepted)
+        decode(event)
     except ContractError as error:
         raise RelayError(f"the submission does not verify: {error}") from error
     if signer != between.peer:
@@ -203,7 +212,9 @@ def _answered(document: Document, between: Between) -> Answered:
     outcome = document["outcome"]
     if not isinstance(outcome, dict):
         raise RelayError("a statement holds an outcome")
-    source = str(outcome["source"])
+    source, id_, name = outcome["source"], outcome["id"], outcome["outcome"]
+    if not (isinstance(source, str) and isinstance(id_, str) and name in get_args(OutcomeName)):
+        raise RelayError("an outcome names its source, its id and what it is")
     if between.agencies.get(source) is None or between.agencies.elsewhere(source, between.bus) is not None:
         raise RelayError(f"this bus does not host {source[:64]!r}, to whom the outcome goes")
     try:
@@ -212,13 +223,15 @@ def _answered(document: Document, between: Between) -> Answered:
         raise RelayError(f"the outcome does not verify: {error}") from error
     if not signer == outcome.get("bus") == between.peer:
         raise RelayError(f"the outcome is {signer}'s, not {between.peer}'s")
-    return Answered(statement, str(outcome["id"]))
+    return Answered(statement, id_)
 
 
 def _stage(stage: StageReached, between: Between) -> StageReached:
     hosting = between.agencies.elsewhere(stage.recipient, between.bus)
     if (stage.bus, hosting) != (between.peer, between.peer):
         raise RelayError(f"{between.peer} says of its own copies for its own agencies what they have reached")
+    if stage.time > between.now + between.tolerance:
+        raise RelayError(f"the stage says {timestamp(stage.time)}, which is ahead of {timestamp(between.now)}")
     return stage
 
 

@@ -17,7 +17,8 @@ What happens to a batch, in order:
    and counts as done when Kafka has it.
 4. More than `limit.poison` of the last `limit.of` records are poison: that is a bad deployment, not
    bad records. Nothing more is dead-lettered or acknowledged; the consumer stands still, says so,
-   and waits to be replaced.
+   and waits to be replaced. What `foreign(error)` says to be another's fault is poison as any, but
+   says nothing of this deployment: it is not counted, and goes to the dead letters also then.
 5. A dead letter that Kafka refuses, a hook that raises, a membership that has died: the process
    ends at once, with a code of its own (`Exit`), before anything else is acknowledged. Its
    supervisor starts it again.
@@ -131,6 +132,7 @@ class Consumer:
         handler: Handler,
         settings: KafkaSettings,
         transient: Callable[[BaseException], bool] = lambda _: False,
+        foreign: Callable[[BaseException], bool] = lambda _: False,
         dead_letter_topic: str = "dead-letters",
         batch: int = 500,
         batch_bytes: int = 8 * 1024 * 1024,
@@ -143,6 +145,8 @@ class Consumer:
         end: Callable[[int, str], None] = end_process,
     ) -> None:
         """`transient`: which errors pass by themselves, besides those that `is_transient` names.
+
+        `foreign`: which errors are in what somebody outside has written, whatever deployment reads it.
 
         `within`: how long a record may wait for others to share its batch, when there is nothing
         else to do.
@@ -157,6 +161,7 @@ class Consumer:
         self._handler = handler
         self._settings = settings
         self._transient = lambda error: is_transient(error) or transient(error)
+        self._foreign = foreign
         self._dead_letter_topic = dead_letter_topic
         self._batch = batch
         self._batch_bytes = batch_bytes
@@ -392,8 +397,8 @@ class Consumer:
 
     async def _bury(self, record: Record, error: BaseException, assignment: _Assignment) -> None:
         """Poison: hold, dead letter, and only then done."""
-        reason = Reason.of(error)
-        if self._recent.full:
+        reason, counts = Reason.of(error), not self._foreign(error)
+        if counts and self._recent.full:
             await self._halt(record, reason, assignment)
         logger.error("group %s: %s is poison: %s", self._group_id, record, reason, exc_info=error)
         held = await self._persist(lambda: self._handler.hold(record, reason), assignment, self._transient)
@@ -407,7 +412,8 @@ class Consumer:
             time=_now(),
         )
         await self._send_dead(dead_letter(letter, self._dead_letter_topic), record, assignment)
-        self._recent.poison()
+        if counts:
+            self._recent.poison()
         self._dead += 1
         self._done([record], assignment)
 

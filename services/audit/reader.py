@@ -20,13 +20,14 @@ Key: TypeAlias = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """Which exchanges are wanted; None is any. `move`: an agency whose move it is."""
+    """Which exchanges are wanted; None is any. `move`: an agency whose move it is. `home`: which bus keeps them."""
 
     kind: str | None = None
     state: str | None = None
     party: str | None = None
     case: str | None = None
     move: str | None = None
+    home: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,10 @@ class Place:
 
 
 class Reader:
-    """The queries. Those that take a caller show it the exchanges that it is a party to. Raises psycopg's errors."""
+    """The queries. Those that take a caller show it the exchanges that it is a party to. Raises psycopg's errors.
+
+    `home`: only exchanges that this bus keeps, where that is asked for.
+    """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -54,14 +58,17 @@ class Reader:
         rows = await self._rows(_PAGE, {"caller": caller, **asdict(filters), **_after(after), "limit": limit})
         return [_thread(row) for row in rows]
 
-    async def exchange(self, caller: str, exchange: str) -> list[Thread]:
+    async def exchange(self, caller: str, exchange: str, home: str | None = None) -> list[Thread]:
         """The exchanges of that id, at most one of each kind."""
-        rows = await self._rows(_EXCHANGE, {"caller": caller, "exchange": exchange})
+        rows = await self._rows(_EXCHANGE, {"caller": caller, "exchange": exchange, "home": home})
         return [_thread(row) for row in rows]
 
-    async def case(self, caller: str, case: str, after: Place | None, limit: int) -> list[Thread]:
+    async def case(
+        self, caller: str, case: str, after: Place | None, limit: int, home: str | None = None
+    ) -> list[Thread]:
         """At most `limit` exchanges of a case, the oldest first, after a place or from the oldest on."""
-        rows = await self._rows(_CASE, {"caller": caller, "case": case, **_after(after), "limit": limit})
+        values = {"caller": caller, "case": case, **_after(after), "limit": limit, "home": home}
+        rows = await self._rows(_CASE, values)
         return [_thread(row) for row in rows]
 
     async def records(self, keys: Collection[Key]) -> Mapping[Key, Sequence[Record]]:
@@ -89,9 +96,9 @@ class Reader:
             found[kind, exchange].append(reached)
         return found
 
-    async def links(self, caller: str, keys: Collection[Key]) -> list[Known]:
+    async def links(self, caller: str, keys: Collection[Key], home: str | None = None) -> list[Known]:
         """The links from and to exchanges that are stated in exchanges of the caller's."""
-        rows = await self._rows(_LINKS, {"caller": caller, **_columns(keys)})
+        rows = await self._rows(_LINKS, {"caller": caller, "home": home, **_columns(keys)})
         return [
             Known(Stated(*link), Record.from_bytes(record), Standing.model_validate_json(standing), to_case, to_status)
             for *link, record, standing, to_case, to_status in rows
@@ -146,9 +153,11 @@ def _thread(row: tuple[Any, ...]) -> Thread:
 
 _THREAD: Final = "SELECT kind, exchange::text, opener, opened, changed, sequence, standing FROM audit.exchanges"
 
+_KEPT: Final = """(%(home)s::text IS NULL OR convert_from(standing, 'UTF8')::jsonb ->> 'home' = %(home)s)"""
+
 _PAGE: Final = f"""
     {_THREAD}
-    WHERE parties @> ARRAY[%(caller)s::text]
+    WHERE parties @> ARRAY[%(caller)s::text] AND {_KEPT}
         AND (%(kind)s::text IS NULL OR kind = %(kind)s)
         AND (%(state)s::text IS NULL OR status = %(state)s)
         AND (%(party)s::text IS NULL OR parties @> ARRAY[%(party)s])
@@ -161,14 +170,16 @@ _PAGE: Final = f"""
 
 _CASE: Final = f"""
     {_THREAD}
-    WHERE parties @> ARRAY[%(caller)s::text] AND case_id = %(case)s
+    WHERE parties @> ARRAY[%(caller)s::text] AND case_id = %(case)s AND {_KEPT}
         AND (%(opened)s::timestamptz IS NULL
             OR (opened, kind, exchange) > (%(opened)s, %(after_kind)s::text, %(after_exchange)s::uuid))
     ORDER BY opened, kind, exchange LIMIT %(limit)s
 """
 
 _EXCHANGE: Final = f"""
-    {_THREAD} WHERE parties @> ARRAY[%(caller)s::text] AND exchange = %(exchange)s::uuid ORDER BY kind
+    {_THREAD}
+    WHERE parties @> ARRAY[%(caller)s::text] AND exchange = %(exchange)s::uuid AND {_KEPT}
+    ORDER BY kind
 """
 
 _RECORDS: Final = """
@@ -177,8 +188,9 @@ _RECORDS: Final = """
     ORDER BY kind, exchange, sequence
 """
 
-_LINKS: Final = """
+_LINKS: Final = f"""
     WITH wanted AS (SELECT * FROM unnest(%(kinds)s::text[], %(exchanges)s::uuid[]) AS w (kind, exchange)),
+    shown AS (SELECT * FROM audit.exchanges WHERE parties @> ARRAY[%(caller)s::text] AND {_KEPT}),
     found AS (
         SELECT links.* FROM audit.links JOIN wanted USING (kind, exchange)
         UNION
@@ -186,11 +198,9 @@ _LINKS: Final = """
     )
     SELECT found.kind, found.exchange::text, found.sequence, relation, to_kind, to_exchange::text, to_sequence,
         record, own.standing, other.case_id, other.status
-    FROM found JOIN audit.events USING (kind, exchange, sequence) JOIN audit.exchanges AS own USING (kind, exchange)
-    LEFT JOIN audit.exchanges AS other
-        ON (other.kind, other.exchange) = (to_kind, to_exchange) AND other.parties @> ARRAY[%(caller)s::text]
-    WHERE own.parties @> ARRAY[%(caller)s::text]
-"""
+    FROM found JOIN audit.events USING (kind, exchange, sequence) JOIN shown AS own USING (kind, exchange)
+    LEFT JOIN shown AS other ON (other.kind, other.exchange) = (to_kind, to_exchange)
+"""  # noqa: S608, of constants
 
 _STAGES: Final = """
     SELECT kind, exchange::text, sequence, recipient, stage, attempt, bus, time, reason FROM audit.deliveries

@@ -11,6 +11,7 @@ A page of a case says whether there are `more`, and the `cursor` with which they
 page is also in the header `Link`, as rel="next".
 
 A party sees the exchanges that it is party to; about others it is told what it is told about none: 404.
+So is an agency of another bus about an exchange that this one only mirrors: what that tells is cut for others.
 """
 
 import asyncio
@@ -91,6 +92,7 @@ class AuditRoutes:
             party=matching(given, "party", *_AN_AGENCY),
             case=matching(given, "case", *_A_CASE),
             move=matching(given, "move", *_AN_AGENCY),
+            home=self._home(caller.agency),
         )
         limit = whole(given, "limit", 50, lowest=1, highest=_MOST_EXCHANGES)
         this_list = _fingerprint(caller.agency, **asdict(filters))
@@ -130,7 +132,8 @@ class AuditRoutes:
         this_list = _fingerprint(caller, timelines_of=case)
         after = _place(given["cursor"], this_list) if "cursor" in given else None
         async with self._building:
-            found = await self._reader.case(caller, case, after, limit + 1) if "\0" not in case else []
+            home = self._home(caller)
+            found = await self._reader.case(caller, case, after, limit + 1, home) if "\0" not in case else []
             if not found:
                 raise _not_found()
             cursor = _cursor(Place.of(found[limit - 1]), this_list) if len(found) > limit else None
@@ -148,7 +151,7 @@ class AuditRoutes:
     async def _exchange_timeline(self, thread: Thread, caller: str) -> Document:
         key: Key = (thread.kind, thread.exchange)
         records, stages = await self._reader.records([key]), await self._reader.stages([key])
-        links, outages = await self._reader.links(caller, [key]), await self._reader.outages()
+        links, outages = await self._reader.links(caller, [key], self._home(caller)), await self._reader.outages()
         contracts = self._library.current()
         timeline = await to_thread(
             exchange_timeline,
@@ -167,7 +170,7 @@ class AuditRoutes:
     async def _case_timeline(self, case: str, threads: Sequence[Thread], caller: str) -> Document:
         keys: list[Key] = [(thread.kind, thread.exchange) for thread in threads]
         records, stages = await self._reader.records(keys), await self._reader.stages(keys)
-        links, outages = await self._reader.links(caller, keys), await self._reader.outages()
+        links, outages = await self._reader.links(caller, keys, self._home(caller)), await self._reader.outages()
         contracts = self._library.current()
         timeline = await to_thread(
             case_timeline,
@@ -182,6 +185,11 @@ class AuditRoutes:
             horizons=await self._horizons(),
         )
         return {**timeline, "links": told(links, caller)}
+
+    def _home(self, caller: str) -> str | None:
+        """Whose exchanges alone a caller is shown: ours, if another bus hosts it; None for any."""
+        hosted_elsewhere = self._library.current().agencies.elsewhere(caller, self._bus) is not None
+        return self._bus if hosted_elsewhere else None
 
     async def _horizons(self) -> Horizons:
         return Horizons(self._library.current().agencies, self._bus, await self._reader.horizons())
@@ -218,7 +226,7 @@ class AuditRoutes:
             exchange = str(UUID(request.match_info["id"]))
         except ValueError as error:
             raise _not_found() from error
-        found = await self._reader.exchange(caller, exchange)
+        found = await self._reader.exchange(caller, exchange, self._home(caller))
         wanted = [thread for thread in found if kind in {None, thread.kind}]
         if not wanted:
             raise _not_found()

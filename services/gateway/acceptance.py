@@ -132,7 +132,7 @@ class Acceptance:
                 raise MalformedJson("an event is a JSON object")
             self._quota.require(str(item.get("source")), time.monotonic())
             settings = self._runtime.settings
-            checked = check(item, self._runtime.library.current(), now, settings.future_tolerance)
+            checked = check(item, self._runtime.library.current(), settings.bus, now, settings.future_tolerance)
         except ContractError as error:
             return of(error)
         except ProblemError as error:

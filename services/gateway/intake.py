@@ -1,7 +1,8 @@
 """The gateway's checks of a submission; pure. A courtesy to the caller: the registrar decides by its own.
 
 They come in a fixed order, and the first that fails is the answer: schema (every violation at once), signature, signer,
-time, agreement. None of them refuses what the registrar would register.
+bus, time, agreement. None of them refuses what the registrar would register, but for what an agency of another bus
+states here: its own bus takes that, by its own slip.
 """
 
 from dataclasses import dataclass
@@ -28,13 +29,16 @@ class Submission:
         return (*self.event.key, self.digest)
 
 
-def check(document: Document, contracts: Contracts, now: datetime, tolerance: timedelta) -> Submission:
+def check(document: Document, contracts: Contracts, bus: str, now: datetime, tolerance: timedelta) -> Submission:
     """The submission, if it may go on. Raises InvalidEvent, SignatureError or NoAgreement."""
     event = decode(document)
     topic = contracts.topics.submissions_for(event.envelope.kind)
     if topic is None:
         raise _invalid("kind-elsewhere", "/kind", f"no registrar of this bus decides {event.envelope.kind}")
     require_author(document, contracts.agencies, now)
+    hosting = contracts.agencies.elsewhere(event.envelope.source, bus)
+    if hosting is not None:
+        raise _invalid("home-mismatch", "/source", f"{event.envelope.source} states by its own bus, {hosting}")
     if event.envelope.time > now + tolerance:
         raise _invalid("time-in-future", "/time", f"{event.envelope.time.isoformat()} is ahead of {now.isoformat()}")
     _require_agreement(event, contracts.agreements, now)

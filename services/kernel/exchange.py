@@ -197,6 +197,10 @@ class Lifecycle(Generic[S]):
         """The facts that open an exchange."""
         return frozenset(self.transitions[UNOPENED])
 
+    def only_opens(self, fact: type[Fact]) -> bool:
+        """Whether a fact opens an exchange and is never stated in one that is open."""
+        return {status for status, row in self.transitions.items() if fact in row} == {UNOPENED}
+
     def rolled(self, legs: Mapping[str, str]) -> str:
         """The status that follows from the legs. Some set of `rollup` holds every leg status."""
         return next(status for status, held in self.rollup.items() if held.issuperset(legs.values()))

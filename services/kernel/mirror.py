@@ -54,7 +54,7 @@ class Mirror:
             return record
         known = self.records[record.sequence - 1]
         if not same(known, record):
-            raise RelayError(f"{names}: {record.standing.home} has registered another event there before: a fork")
+            raise RelayError(f"{names}: {record.standing.home} has said something else of this place before: a fork")
         fuller = merged(known, record)
         if fuller == known:
             return None

@@ -225,12 +225,13 @@ class Decider:
             return
         home = self._home(submission, event, lifecycle)
         if home != self._key.agency:
-            self._hand_on(submission, home)
+            self._hand_on_or_reject(submission, event, lifecycle, home)
             return
         kind, exchange = submission.exchange
         thread = self.threads.get(submission.exchange) or Thread(_new(lifecycle, exchange))
-        if submission.relayed and not thread.entries and type(event.fact) in lifecycle.opening:
-            detail = f"an exchange is opened on the bus that hosts its opener; {home} hosts no {event.envelope.source}"
+        hosting = self._contracts.agencies.elsewhere(event.envelope.source, home)
+        if hosting is not None and not thread.entries and type(event.fact) in lifecycle.opening:
+            detail = f"an exchange is opened on the bus that hosts its opener; {event.envelope.source}'s is {hosting}"
             self._reject(submission, Rejection("home-mismatch", detail))
             return
         context = Context(self._contracts, self._key.agency, submission.acceptedtime, thread.entries)
@@ -265,6 +266,17 @@ class Decider:
             return mirror.home
         elsewhere = named is not None and self._contracts.agencies.is_bus(named)
         return named if named and elsewhere and type(event.fact) not in lifecycle.opening else bus
+
+    def _hand_on_or_reject(self, submission: Submission, event: Event, lifecycle: Lifecycle[State], home: str) -> None:
+        """Hand on what goes on with an exchange of another bus; whoever opens one, or names another home, means none.
+
+        The other bus may have taken an id that was ours to use: it gets nothing of what was not meant for it.
+        """
+        if lifecycle.only_opens(type(event.fact)) or event.envelope.home not in {None, home}:
+            detail = f"{home} keeps an exchange of this id already; open one under another id"
+            self._reject(submission, Rejection("home-mismatch", detail))
+            return
+        self._hand_on(submission, home)
 
     def _hand_on(self, submission: Submission, home: str) -> None:
         """Send a submission to the bus that decides it: only of our own agencies, so that none goes round."""
@@ -347,6 +359,8 @@ class Registrar:
             handler=self,
             settings=self._runtime.kafka,
             transient=transient,
+            # Holes and forks of another bus must not stop what our own agencies state.
+            foreign=lambda error: isinstance(error, RelayError),
         )
 
     def assigned(self, partitions: frozenset[Partition]) -> None:  # noqa: ARG002, the consumer's protocol

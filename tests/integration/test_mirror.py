@@ -300,8 +300,19 @@ async def test_audit_writes_stubs_down_and_tells_of_them(qingpu: Bench) -> None:
     assert await ledger.uncounted() == []
     (thread,) = await Reader(qingpu.runtime.pool).page(POLICE, Filters(), None, 10)
     assert (thread.opener, thread.sequence) == (MINHANG, 3)
+    await shown_of_a_home(Reader(qingpu.runtime.pool), thread.exchange)
     await ledger.rebuild(law.rules, law.calendars)
     assert await ledger.uncounted() == []
+
+
+async def shown_of_a_home(reader: Reader, exchange: str) -> None:
+    """What one bus mirrors is shown as that of its home, and not as its own."""
+    for home, found in ((None, 1), (MINHANG_BUS, 1), (QINGPU_BUS, 0)):
+        page = await reader.page(POLICE, Filters(home=home), None, 10)
+        of_case = await reader.case(POLICE, CASE, None, 10, home)
+        alone = await reader.exchange(POLICE, exchange, home)
+        assert [len(page), len(of_case), len(alone)] == [found] * 3
+        assert await reader.links(POLICE, [("referral", exchange)], home) == []
 
 
 def code(bench: Bench, document: Document) -> list[Any]:

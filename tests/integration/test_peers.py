@@ -33,15 +33,16 @@ from contracts.deliveries import StageReached
 from contracts.horizons import Horizon
 from contracts.library import Library
 from contracts.mirrors import mirrored
-from contracts.records import slip
+from contracts.records import Record, receipt, slip
 from contracts.signatures import seal, verify_seal
+from events.envelope import BUS_ATTRIBUTES
 from services.cli.provisioning import topic_specs
 from services.gateway.app import SCHEMA
 from services.kernel.registrar import read_submission
 from services.kernel.service import Runtime
 from services.kernel.settings import Settings
 from services.kernel.submitting import mirroring
-from tests.support.factory import event, fact, key, new_exchange
+from tests.support.factory import event, fact, key, new_exchange, sign
 from tests.support.federation import MINHANG_BUS, QINGPU_BUS, federated, overlay
 from tests.support.gateway import Rig, serving
 from tests.support.play import MINHANG, QINGPU, XUHUI, Play
@@ -109,12 +110,19 @@ async def test_a_submission_is_taken_and_witnessed(rig: Rig) -> None:
     assert (taken.relayed, taken.accepted) == (True, item["slip"]["acceptedtime"])
 
 
-async def test_everything_goes_where_it_is_followed(rig: Rig) -> None:
-    play = Play("transfer").given((MINHANG, "transfer.sent"))
-    theirs = registered(play)[0]
+def opened_there() -> Record:
+    """What 青浦's bus has registered of an exchange that its own agency has opened."""
+    theirs = registered(Play("transfer").given((QINGPU, "transfer.sent", {"recipient": MINHANG})))[0]
     standing = theirs.standing.model_copy(update={"home": QINGPU_BUS})
-    sealed = seal({**theirs.receipt, "bus": QINGPU_BUS, "home": QINGPU_BUS}, key(QINGPU_BUS))
-    record = theirs.model_copy(update={"standing": standing, "receipt": sealed})
+    signed = {name: value for name, value in theirs.event.items() if name not in BUS_ATTRIBUTES}
+    document = {**theirs.event, **sign({**signed, "home": QINGPU_BUS})}
+    sealed = seal(receipt(document, QINGPU_BUS, QINGPU_BUS), key(QINGPU_BUS))
+    return Record(event=document, receipt=sealed, standing=standing, audience=theirs.audience)
+
+
+async def test_everything_goes_where_it_is_followed(rig: Rig) -> None:
+    record = opened_there()
+    standing = record.standing
     seen = mirrored(record, standing, [MINHANG], key(QINGPU_BUS))
     stage = StageReached(
         bus=QINGPU_BUS,

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import KafkaRefused, KafkaUnavailable
-from connectors.kafka.consume import Consumer, Partition, _Assignment
-from connectors.kafka.handler import Backoff, Limit, Recent, Transient, is_transient
+from connectors.kafka.consume import Consumer, Partition, _Abandoned, _Assignment
+from connectors.kafka.handler import Backoff, Health, Limit, Recent, Transient, is_transient
 from connectors.kafka.producer import Message
 from connectors.kafka.record import DeadLetter, Reason, Record, dead_letter, read_dead_letter
 from connectors.kafka.settings import KafkaSettings
@@ -134,13 +134,16 @@ def test_patience_begins_the_count_anew() -> None:
 class Owner:
     """A handler that refuses poison; and a producer, since one list then tells the whole order."""
 
-    def __init__(self, poison: set[int]) -> None:
+    def __init__(self, poison: set[int], foreign: set[int] | None = None) -> None:
         self.poison = poison
+        self.foreign = foreign or set()
         self.story: list[tuple[str, int]] = []
 
     async def handle(self, batch: Sequence[Record]) -> None:
         if self.poison.intersection(record.offset for record in batch):
             raise ValueError
+        if self.foreign.intersection(record.offset for record in batch):
+            raise LookupError
         self.story.extend(("handled", record.offset) for record in batch)
 
     async def hold(self, record: Record, reason: Reason) -> None:
@@ -169,3 +172,35 @@ def test_bisection_ends_every_record_once_in_order(size: int, poison: set[int]) 
     assert ends == [("dead" if offset in poison else "handled", offset) for offset in range(size)]
     held = [index for index, (what, _) in enumerate(owner.story) if what == "held"]
     assert [owner.story[index + 1] for index in held] == [("dead", n) for n in sorted(poison) if n < size]
+
+
+def test_poison_of_somebody_outside_halts_nobody() -> None:
+    """It is held and dead-lettered as any, however much of it comes, also beside as much as may be of our own."""
+
+    async def settle() -> tuple[Health, dict[Partition, int]]:
+        consumer = Consumer(
+            group="g",
+            topics=["events"],
+            handler=owner,
+            settings=KafkaSettings.model_construct(bootstrap="127.0.0.1:1"),
+            limit=Limit(poison=2, of=20),
+            foreign=lambda error: isinstance(error, LookupError),
+        )
+        consumer._producer = owner  # type: ignore[assignment]
+        assignment = _Assignment(frozenset({A}), 1)
+        await consumer._settle([Record("events", 0, n, None, b"", {}, NOW) for n in range(20)], assignment)
+        own = asyncio.create_task(
+            consumer._settle([Record("events", 0, 20, None, b"", {}, NOW)], assignment), name="one more of our own"
+        )
+        await asyncio.wait([own], timeout=0.1)
+        assert consumer.health().state == "halted"
+        assignment.over.set()
+        with pytest.raises(_Abandoned):
+            await own
+        return consumer.health(), assignment.done
+
+    owner = Owner({3, 15, 20}, foreign={*range(4, 14), 16, 17})
+    health, done = asyncio.run(settle())
+    assert done == {A: 20}
+    assert health.dead == 14
+    assert [n for what, n in owner.story if what == "dead"] == [*range(3, 14), 15, 16, 17]

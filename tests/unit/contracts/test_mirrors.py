@@ -1,5 +1,7 @@
 """Mirrors: what another bus may know and no more, that it verifies, and that any order ends in the same record."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,10 +11,11 @@ from contracts.canonical import Document, canonical
 from contracts.disclosure import withheld
 from contracts.errors import RelayError
 from contracts.mirrors import merged, mirrored, require_mirrored, same
-from contracts.records import Record
+from contracts.records import SENDER, Part, Party, Record, Standing, receipt
 from contracts.signatures import seal
+from events.envelope import BUS_ATTRIBUTES
 from services.kernel.mirror import Mirror
-from tests.support.factory import BUS, key
+from tests.support.factory import BUS, key, sign
 from tests.support.federation import QINGPU_BUS, federated
 from tests.support.play import CITY, JUSTICE, MINHANG, POLICE, QINGPU, Play
 from tests.support.registered import registered
@@ -92,6 +95,16 @@ def test_addressees_apart_stay_apart_on_the_other_bus() -> None:
     assert cut(newest, [QINGPU, MINHANG]).standing == newest.standing, "the sender knows all of it"
 
 
+def test_an_addressee_that_is_not_told_of_here_is_told_nothing() -> None:
+    """What a bus mirrors for its own addressee says nothing to that of another bus."""
+    records = lead()
+    here = cut(records[1], [QINGPU], records[-1]).standing
+    assert here.status != here.told_to(JIAXING).status == ""
+    assert (here.told_to(JIAXING).moves, here.told_to(JIAXING).legs, here.told_to(JIAXING).parts) == ((), {}, None)
+    assert here.told_at([JIAXING]).legs == {}
+    assert here.told_to(QINGPU).status == records[1].standing.told_to(QINGPU).status != ""
+
+
 def test_own_words_of_the_other_bus_s_agencies_come_back_whole() -> None:
     receipted = transfer()[1]
     assert cut(receipted, [QINGPU]).event == receipted.event
@@ -99,6 +112,39 @@ def test_own_words_of_the_other_bus_s_agencies_come_back_whole() -> None:
 
 def _receipt(record: Record, **members: JsonValue) -> Record:
     return record.model_copy(update={"receipt": seal({**record.receipt, **members}, key(BUS))})
+
+
+def _signed_anew(record: Record, **members: JsonValue) -> Record:
+    """The record of an event that its own author has signed with these members."""
+    event = {**record.event, **members}
+    signed = {name: value for name, value in event.items() if name not in BUS_ATTRIBUTES}
+    document = {**event, **sign(signed)}
+    return record.model_copy(update={"event": document, "receipt": seal(receipt(document, BUS, BUS), key(BUS))})
+
+
+def _sent_by(record: Record, sender: str | None) -> Record:
+    """The record with another sender among the parties, or with none."""
+    parties = {code: party for code, party in record.standing.parties.items() if party.role != SENDER}
+    if sender is not None:
+        parties[sender] = Party(role=SENDER, reads=())
+    return record.model_copy(update={"standing": record.standing.model_copy(update={"parties": parties})})
+
+
+@pytest.mark.parametrize("form", [str.upper, lambda id_: id_.replace("-", ""), lambda id_: f"{{{id_}}}"])
+def test_an_exchange_has_one_id(form: Callable[[str], str]) -> None:
+    """PostgreSQL takes them all for one and the same."""
+    opening = transfer()[0]
+    with pytest.raises(RelayError, match="names its kind"):
+        require_mirrored(cut(_signed_anew(opening, exchange=form(opening.exchange)), [QINGPU]), AGENCIES, BUS)
+
+
+@pytest.mark.parametrize("sequence", [True, 0, -1, "1", 1.0])
+def test_a_place_has_one_number(sequence: JsonValue) -> None:
+    opening = transfer()[0]
+    event, proof = ({**part, "sequence": sequence} for part in (opening.event, opening.receipt))
+    forged = opening.model_copy(update={"event": event, "receipt": seal(proof, key(BUS))})
+    with pytest.raises(RelayError, match="names its kind"):
+        require_mirrored(forged, AGENCIES, BUS)
 
 
 def _refused(record: Record) -> bool:
@@ -112,6 +158,8 @@ def _refused(record: Record) -> bool:
 def test_forgeries_are_refused() -> None:
     opening = cut(transfer()[0], [QINGPU])
     stub = cut(referral()[0], [POLICE], referral()[-1])
+    elsewhere = registered(Play("transfer").given((QINGPU, "transfer.sent", {"recipient": MINHANG})))[0]
+    named = _signed_anew(transfer()[0], home=QINGPU_BUS)
     forged = {
         "sealed by another": opening.model_copy(update={"receipt": seal(opening.receipt, key(CITY))}),
         "not sealed": opening.model_copy(
@@ -123,6 +171,10 @@ def test_forgeries_are_refused() -> None:
         "of another home": _receipt(opening, home=QINGPU_BUS),
         "altered data": opening.model_copy(update={"event": {**opening.event, "data": {**data(opening), "more": 1}}}),
         "altered attribute": opening.model_copy(update={"event": {**opening.event, "case": "SYN-other"}}),
+        "opened by an agency of another bus": cut(elsewhere, [MINHANG]),
+        "stubbed, and opened by an agency of another bus": _sent_by(stub, QINGPU),
+        "stubbed, and opened by nobody": _sent_by(stub, None),
+        "of an author who names another home": cut(named, [QINGPU]),
         "no exchange": opening.model_copy(update={"event": {**opening.event, "exchange": "x"}}),
         "a stub that tells more": stub.model_copy(update={"event": {**stub.event, "source": MINHANG}}),
         "an event under a stub's receipt": opening.model_copy(update={"receipt": stub.receipt}),
@@ -162,6 +214,42 @@ def test_any_order_and_repetition_ends_in_the_same_mirror(drawn: st.DataObject) 
     for record in told:
         mirror.take(record)
     assert mirror.records == [cut(record, [QINGPU], newest) for record in records]
+
+
+TOLD_OTHERWISE: dict[str, JsonValue] = {
+    "status": "another",
+    "moves": [],
+    "legs": {QINGPU: "another"},
+    "case": "示例案〔2026〕2号",
+    "ended": True,
+    "hops": 7,
+    "phase": "supplement",
+    "parties": {MINHANG: {"role": "sender", "reads": []}, QINGPU: {"role": "supervisor", "reads": []}},
+}
+
+
+@pytest.mark.parametrize("member", TOLD_OTHERWISE)
+def test_a_standing_is_not_told_anew(member: str) -> None:
+    """No receipt is over it, so the first word of it stays; a later event may change it."""
+    first = cut(transfer()[0], [QINGPU])
+    standing = {**first.standing.model_dump(mode="json"), member: TOLD_OTHERWISE[member]}
+    other = first.model_copy(update={"standing": Standing.model_validate(standing)})
+    assert other != first
+    mirror = Mirror([first])
+    with pytest.raises(RelayError, match="fork"):
+        mirror.take(other)
+    assert mirror.records == [first]
+
+
+def test_what_an_addressee_apart_was_told_is_not_told_anew() -> None:
+    newest = lead()[-1]
+    narrow, full = cut(newest, [QINGPU], newest), cut(newest, [MINHANG, QINGPU], newest)
+    assert same(narrow, full)
+    part = Part(status="another", moves=())
+    for update in ({"parts": {QINGPU: part}}, {"legs": {QINGPU: "another"}}, {"case": "示例案〔2026〕2号"}):
+        other = narrow.model_copy(update={"standing": narrow.standing.model_copy(update=update)})
+        assert not same(other, full)
+        assert not same(full, other)
 
 
 def test_a_fork_is_loud_and_writes_nothing_over() -> None:

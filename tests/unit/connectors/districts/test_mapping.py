@@ -31,7 +31,8 @@ from contracts.horizons import Horizon
 from contracts.mirrors import mirrored
 from contracts.records import Record, Statement, receipt, slip
 from contracts.signatures import seal
-from tests.support.factory import TIME, event, fact, key, new_exchange
+from events.envelope import BUS_ATTRIBUTES
+from tests.support.factory import TIME, event, fact, key, new_exchange, sign
 from tests.support.federation import MINHANG_BUS, QINGPU_BUS, federated
 from tests.support.play import MINHANG, QINGPU, XUHUI, Play
 from tests.support.registered import registered
@@ -64,6 +65,43 @@ def an_outcome(source: str = QINGPU, bus: str = MINHANG_BUS) -> Document:
 def a_stage(**members: Any) -> StageReached:
     known: dict[str, Any] = {"bus": MINHANG_BUS, "recipient": MINHANG, "stage": "delivered", "time": TIME, **members}
     return StageReached(kind="transfer", exchange=new_exchange(), sequence=1, **known)
+
+
+def a_stage_with(**members: Any) -> Document:
+    item: Any = stage_item(a_stage())
+    return {**item, "stage": {**item["stage"], **members}}
+
+
+def an_outcome_with(**members: Any) -> Document:
+    item: Any = an_outcome()
+    sealed = seal({**item["statement"]["outcome"], **members}, key(MINHANG_BUS))
+    return {**item, "statement": {**item["statement"], "outcome": sealed}}
+
+
+def a_submission_with(**members: Any) -> Document:
+    """One that its author has signed as it is."""
+    item: Any = submission()
+    document = {**sign({**item["event"], **members}), **members}
+    return submission_item(document, seal(slip(document, QINGPU_BUS, timestamp(TIME)), key(QINGPU_BUS)))
+
+
+def in_case(case: str) -> Record:
+    known = cut(RECORDS[0])
+    return known.model_copy(update={"standing": known.standing.model_copy(update={"case": case})})
+
+
+def with_id(id_: str) -> Record:
+    """A record of what its author has signed under such an id."""
+    known = RECORDS[0].event
+    bus = {name: known[name] for name in BUS_ATTRIBUTES}
+    document = {**sign({**{name: known[name] for name in known if name not in bus}, "id": id_}), **bus}
+    sealed = seal(receipt(document, MINHANG_BUS, MINHANG_BUS), key(MINHANG_BUS))
+    return cut(RECORDS[0].model_copy(update={"event": document, "receipt": sealed}))
+
+
+def test_words_that_only_look_like_a_nul_are_taken() -> None:
+    assert hand_over(stage_item(stage := a_stage(reason="\\u0000 \\\\u0000"))) == stage
+    assert hand_over(mirror_item(known := with_id("another"))) == Mirrored((known,)), "so it is the id that is refused"
 
 
 def hand_over(item: Document, between: Between = HERE) -> Any:
@@ -154,6 +192,21 @@ ITEMS: dict[str, tuple[Callable[[], Any], Between]] = {
     "a stage that another has reached": (lambda: stage_item(a_stage(bus=QINGPU_BUS)), HERE),
     "a stage of a copy for our own agency": (lambda: stage_item(a_stage(recipient=QINGPU)), HERE),
     "a stage of no known kind": (lambda: {**stage_item(a_stage()), "stage": {"stage": "sent"}}, HERE),
+    "a stage of the future": (lambda: stage_item(a_stage(time=NOW + timedelta(minutes=6))), HERE),
+    "a stage in no exchange": (lambda: a_stage_with(exchange="x"), HERE),
+    "a stage in an exchange by another form of its id": (lambda: a_stage_with(exchange=new_exchange().upper()), HERE),
+    "a stage of a sequence that no table holds": (lambda: a_stage_with(sequence=2**31), HERE),
+    "a stage of an attempt that no table holds": (lambda: a_stage_with(attempt=2**40), HERE),
+    "a stage for a reason with a NUL": (lambda: a_stage_with(reason="\\\0"), HERE),
+    "an outcome whose id is a list": (lambda: an_outcome_with(id=["x"]), HERE),
+    "an outcome of no known name": (lambda: an_outcome_with(outcome="maybe"), HERE),
+    "an outcome whose name is a list": (lambda: an_outcome_with(outcome=[]), HERE),
+    "a submission whose id is a NUL": (lambda: submission(id_="\0"), HOME),
+    "a submission whose id is too long": (lambda: submission(id_="x" * 129), HOME),
+    "a submission with the bus's own attributes": (lambda: a_submission_with(sequence=1), HOME),
+    "a submission with data of another fact": (lambda: a_submission_with(data={}), HOME),
+    "a mirror whose standing holds a NUL": (lambda: mirror_item(in_case("\0")), HERE),
+    "a mirror of an event that is no event": (lambda: mirror_item(with_id(" ")), HERE),
     "an instant that is none": (lambda: {"kind": "through", "at": "soon"}, HERE),
 }
 

@@ -17,7 +17,7 @@ from services.delivery.copies import Copy, copies
 from services.delivery.peers import forward, hosts, mirrors, outcome, shared, stages, through
 from services.kernel.mirror import Mirror
 from services.kernel.parties import needs_history
-from tests.support.factory import BUS, TIME, key, world
+from tests.support.factory import BUS, TIME, key, new_exchange, world
 from tests.support.federation import MINHANG_BUS, QINGPU_BUS, federated
 from tests.support.play import JUSTICE, MINHANG, QINGPU, XUHUI, Play
 from tests.support.registered import registered
@@ -152,13 +152,14 @@ def test_forwards_keep_their_slip_and_their_place(forwarded: list[Record]) -> No
 
 
 def test_only_own_stages_of_agencies_go_to_who_shares_the_exchange() -> None:
+    exchange, other = new_exchange(), new_exchange()
     own = StageReached(
-        bus=BUS, kind="transfer", exchange="e", sequence=1, recipient=MINHANG, stage="delivered", time=TIME
+        bus=BUS, kind="transfer", exchange=exchange, sequence=1, recipient=MINHANG, stage="delivered", time=TIME
     )
     theirs = own.model_copy(update={"bus": QINGPU_BUS, "recipient": QINGPU})
     of_a_bus = own.model_copy(update={"recipient": QINGPU_BUS})
-    alone = own.model_copy(update={"exchange": "f"})
-    sharing = {("transfer", "e"): [QINGPU_BUS]}
+    alone = own.model_copy(update={"exchange": other})
+    sharing = {("transfer", exchange): [QINGPU_BUS]}
     (found,) = stages([own, theirs, of_a_bus, alone], sharing, AGENCIES, BUS)
     assert found.agency == QINGPU_BUS
     assert StageReached.model_validate(json.loads(found.body)["stage"]) == own

@@ -15,6 +15,7 @@ from contracts.topics import Topics
 from events import common
 from services.gateway.intake import Submission, check
 from tests.support import factory
+from tests.support.federation import MINHANG_BUS, QINGPU_BUS, federated
 
 MINHANG, QINGPU, POLICE, CITY = "310112-cg", "310118-cg", "310112-ga", "310000-cg"
 NOW = datetime(2026, 11, 23, 4, tzinfo=UTC)
@@ -26,8 +27,8 @@ def opening(**attributes: Any) -> dict[str, Any]:
     return dict(factory.event(MINHANG, sent, exchange=factory.new_exchange(), **attributes))
 
 
-def checked(document: dict[str, Any], contracts: Contracts | None = None) -> Submission:
-    return check(document, contracts or factory.world(), NOW, TOLERANCE)
+def checked(document: dict[str, Any], contracts: Contracts | None = None, bus: str = factory.BUS) -> Submission:
+    return check(document, contracts or factory.world(), bus, NOW, TOLERANCE)
 
 
 def refusal(document: dict[str, Any], contracts: Contracts | None = None) -> ContractError:
@@ -89,6 +90,14 @@ def test_signed_by_another_agency() -> None:
 def test_key_of_nobody() -> None:
     without_keys = replace(factory.world(), agencies=replace(factory.world().agencies, by_kid={}))
     assert code(refusal(opening(), without_keys)) == "key-unknown"
+
+
+def test_agency_of_another_bus() -> None:
+    """Whatever it states: its own bus takes it."""
+    with pytest.raises(InvalidEvent, match=MINHANG_BUS) as caught:
+        checked(opening(home=QINGPU_BUS), federated(), QINGPU_BUS)
+    assert caught.value.code == "home-mismatch"
+    assert checked(opening(), federated(), MINHANG_BUS).topic
 
 
 def test_time_in_the_future_beyond_tolerance() -> None:
