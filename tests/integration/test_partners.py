@@ -110,10 +110,15 @@ async def test_a_partner_that_fails_gets_everything_once_and_in_order(
         for records in exchanges:
             await delivery.take_in(*records)
 
-        async def tried() -> bool:
-            return (await delivery.queue.partner(QINGPU)).breaker.failures > 0
+        async def left_alone() -> bool:
+            """Whether the breaker is open; until then time goes on from attempt to attempt."""
+            opens = (await delivery.queue.partner(QINGPU)).breaker.open_until
+            if opens is not None and opens > around.clock():
+                return True
+            await delivery.rests(tmp_path / "legal-time")
+            return False
 
-        await eventually(tried)
+        await eventually(left_alone)
         assert len(await delivery.waiting(QINGPU)) == 18
         endpoint.faults.set(Mode.WELL)
         # Not before its pause is over.
@@ -328,6 +333,12 @@ async def test_what_an_agency_fetches_itself_is_not_brought_again(
     async with delivering(around) as delivery:
         records = afresh(play)
         await delivery.take_in(*records)
+
+        async def tried() -> bool:
+            return any(attempt for _, _, attempt, _ in await delivery.waiting(QINGPU))
+
+        # No attempt is in hand when the agency fetches.
+        await eventually(tried)
         async with around.pool.connection() as connection:
             await delivery.dispatch.fetched(connection, QINGPU, 2)
         assert [sequence for _, sequence, *_ in await delivery.waiting(QINGPU)] == [3]
