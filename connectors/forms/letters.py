@@ -75,6 +75,19 @@ def opened(change: Change) -> Confirmed | None:
     return Confirmed(parcel, "retrieved")
 
 
+def fact_of(change: Change, form: Form | None, filled: Mapping[str, JsonValue] | None = None) -> Fact:
+    """The fact that a change states by a form. `filled`: its form in our terms, where that differs. Raises Unreadable.
+
+    A form of None: nothing was agreed for such an action.
+    """
+    if form is None:
+        raise Unreadable(f"change {change.id}: {change.action[:20]} is no action that was agreed")
+    try:
+        return form.read(change.form if filled is None else filled)
+    except Unreadable as error:
+        raise Unreadable(f"change {change.id} ({change.action}): {error}") from error
+
+
 def stated(agency: str, kind: str, change: Change, fact: Fact, *, opens: bool) -> Stated:
     """The fact of a change. `opens`: it opens the exchange, whose case is the partner's number."""
     given = None if opens else change.external

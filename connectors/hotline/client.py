@@ -1,14 +1,10 @@
 """Talks with a hotline: replies out to `replies`, its changes in; earlier orders are asked for where one may repeat."""
 
-from typing import Final
-
 from pydantic import ValidationError
 
 from connectors.channel import (
     Channel,
-    Collected,
     Confirmed,
-    Handed,
     Opening,
     Parcel,
     PartnerAway,
@@ -17,53 +13,34 @@ from connectors.channel import (
     Stated,
 )
 from connectors.errors import SettingsError, Unreadable
-from connectors.forms.desk import Desk
+from connectors.forms.client import DeskChannel
 from connectors.forms.letters import Change
 from connectors.hotline.mapping import KIND, Options, arrival, asks_for, repeated, reply
+from contracts.canonical import Document
 
-_REPLIES: Final = "replies"
 
-
-class Hotline:
+class Hotline(DeskChannel):
     """The channel of a hotline."""
+
+    path = "replies"
 
     def __init__(self, opening: Opening) -> None:
         """Raises SettingsError."""
-        self._agency = opening.agency.code
         try:
             self._options = Options.model_validate(dict(opening.agency.channel.options))
         except ValidationError as error:
-            raise SettingsError(f"{self._agency}: the channel's options: {error}") from error
-        self._desk = Desk(opening)
+            raise SettingsError(f"{opening.agency.code}: the channel's options: {error}") from error
+        super().__init__(opening)
 
-    async def hand_over(self, parcel: Parcel) -> Handed:
-        """Bring our copy as a reply. Its own facts, and what it may not see, it needs no call for."""
-        if parcel.item.get("kind") == "rejection":
-            return await self._desk.report(parcel)
-        event = parcel.item.get("event")
-        if not isinstance(event, dict) or event.get("source") == self._agency:
-            return Handed()
+    def written(self, event: Document, parcel: Parcel) -> Document:
+        """Our copy as a reply. Raises PartnerRefuses for what is about no order of the hotline's."""
         if parcel.kind != KIND or parcel.reference is None:
             raise PartnerRefuses(f"the hotline takes replies to its own orders only, and knows no {parcel.exchange}")
-        return await self._desk.deliver(_REPLIES, parcel, reply(event, parcel.reference, self._options))
+        return reply(event, parcel.reference, self._options)
 
-    async def collect(self, cursor: str | None) -> Collected:
-        """What the hotline has for us after a cursor."""
-        page = await self._desk.changes(cursor)
-        arrivals: list[Stated | Confirmed] = []
-        unreadable = [*page.unreadable]
-        for change in page.changes:
-            try:
-                arrivals.append(arrival(self._agency, change, self._options, await self._repeats(change)))
-            except Unreadable as error:
-                unreadable.append(str(error))
-            else:
-                unreadable += await self._desk.fetch(change)
-        return Collected(arrivals, page.cursor, page.more, unreadable)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._desk.close()
+    async def said(self, change: Change) -> Stated | Confirmed:
+        """What a change says. Raises Unreadable or PartnerAway."""
+        return arrival(self.agency, change, self._options, await self._repeats(change))
 
     async def _repeats(self, change: Change) -> str | None:
         """The number of the order that an order repeats."""
@@ -71,7 +48,7 @@ class Hotline:
         if asked is None:
             return repeated(change, (), self._options)
         try:
-            answer = await self._desk.ask("orders", asked)
+            answer = await self.desk.ask("orders", asked)
             orders = answer.get("orders")
             if not isinstance(orders, list):
                 raise PartnerAway("the hotline answered with no list of orders")

@@ -278,12 +278,7 @@ def arrival(agency: str, change: Change, options: Options, repeats: str | None =
     if confirmed is not None:
         return confirmed
     form = THEIRS.get(change.action)
-    if form is None:
-        raise Unreadable(f"change {change.id}: {change.action[:20]} is no action that was agreed")
-    try:
-        fact = form.read({**change.form, **_unit(change.form, options)})
-    except Unreadable as error:
-        raise Unreadable(f"change {change.id} ({change.action}): {error}") from error
+    fact = letters.fact_of(change, form, {**change.form, **_unit(change.form, options)})
     if isinstance(fact, workorder.Dispatched) and fact.number != change.number:
         raise Unreadable(f"change {change.id} ({change.action}): orderNo is not the number of the order")
     if isinstance(fact, workorder.Dispatched) and repeats is not None:

@@ -1,49 +1,22 @@
 """Talks with the registry of titles or the housing bureau: letters out to `letters`, their changes in."""
 
-from typing import Final
-
-from connectors.channel import Channel, Collected, Confirmed, Handed, Opening, Parcel, Stated
-from connectors.errors import Unreadable
-from connectors.forms.desk import Desk
+from connectors.channel import Channel, Confirmed, Opening, Parcel, Stated
+from connectors.forms.client import DeskChannel
+from connectors.forms.letters import Change
 from connectors.housing.mapping import arrival, letter
+from contracts.canonical import Document
 
-_LETTERS: Final = "letters"
 
-
-class Housing:
+class Housing(DeskChannel):
     """The channel of such a partner."""
 
-    def __init__(self, opening: Opening) -> None:
-        """Raises SettingsError."""
-        self._agency = opening.agency.code
-        self._desk = Desk(opening)
+    def written(self, event: Document, parcel: Parcel) -> Document:
+        """Our copy as a letter."""
+        return letter(event, parcel.reference)
 
-    async def hand_over(self, parcel: Parcel) -> Handed:
-        """Bring our copy as a letter. Its own facts, and what it may not see, it needs no call for."""
-        if parcel.item.get("kind") == "rejection":
-            return await self._desk.report(parcel)
-        event = parcel.item.get("event")
-        if not isinstance(event, dict) or event.get("source") == self._agency:
-            return Handed()
-        return await self._desk.deliver(_LETTERS, parcel, letter(event, parcel.reference))
-
-    async def collect(self, cursor: str | None) -> Collected:
-        """What the partner has for us after a cursor."""
-        page = await self._desk.changes(cursor)
-        arrivals: list[Stated | Confirmed] = []
-        unreadable = [*page.unreadable]
-        for change in page.changes:
-            try:
-                arrivals.append(arrival(self._agency, change))
-            except Unreadable as error:
-                unreadable.append(str(error))
-            else:
-                unreadable += await self._desk.fetch(change)
-        return Collected(arrivals, page.cursor, page.more, unreadable)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._desk.close()
+    async def said(self, change: Change) -> Stated | Confirmed:
+        """What a change says. Raises Unreadable."""
+        return arrival(self.agency, change)
 
 
 def open_channel(opening: Opening) -> Channel:

@@ -399,12 +399,7 @@ def arrival(agency: str, change: Change) -> Stated | Confirmed:
         return confirmed
     kind = next((kind for kind, name in BUSINESS.items() if name == change.business), "")
     form = THEIRS.get(kind, {}).get(change.action)
-    if form is None:
-        raise Unreadable(f"change {change.id}: no business or no action that was agreed")
-    try:
-        fact = form.read(change.form)
-    except Unreadable as error:
-        raise Unreadable(f"change {change.id} ({change.action}): {error}") from error
+    fact = letters.fact_of(change, form)
     return letters.stated(agency, kind, change, fact, opens=isinstance(fact, notice.Sent))
 
 

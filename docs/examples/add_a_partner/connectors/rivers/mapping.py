@@ -25,7 +25,7 @@ from connectors.channel import Confirmed, Stated
 from connectors.forms import letters
 from connectors.forms.cells import COMPETENT, FILES, contact, ground
 from connectors.forms.letters import Change
-from connectors.forms.table import LOCAL, YES_NO, Cell, Form, Terms, Unreadable, by_action, by_type
+from connectors.forms.table import LOCAL, YES_NO, Cell, Form, Terms, by_action, by_type
 from connectors.losses import Loss
 from contracts.canonical import Document
 from events import common, workorder
@@ -134,12 +134,7 @@ def arrival(agency: str, change: Change) -> Stated | Confirmed:
     if confirmed is not None:
         return confirmed
     form = THEIRS.get(change.action)
-    if form is None:
-        raise Unreadable(f"change {change.id}: {change.action[:20]} is no action that was agreed")
-    try:
-        fact = form.read(_filled(change))
-    except Unreadable as error:
-        raise Unreadable(f"change {change.id} ({change.action}): {error}") from error
+    fact = letters.fact_of(change, form, _filled(change))
     return letters.stated(agency, KIND, change, fact, opens=form is DISPATCHED)
 
 
