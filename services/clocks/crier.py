@@ -5,7 +5,6 @@ an outage it says everything that it missed, once, in order.
 """
 
 import asyncio
-import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
@@ -22,7 +21,7 @@ from services.kernel.outbox import Outbox
 from services.kernel.service import Runtime
 from services.kernel.store import ExchangeKey
 from services.kernel.submitting import submission
-from services.kernel.time import system
+from services.kernel.time import until
 from services.kernel.watermark import Watermark
 
 log = structlog.stdlib.get_logger(__name__)
@@ -31,7 +30,6 @@ _OWNER: Final = "clocks"
 _AT_ONCE: Final = 500
 """Clocks in one transaction."""
 _LONGEST_SLEEP: Final = 30.0  # seconds
-_DRIVEN_LOOK: Final = 0.02  # seconds: a driven clock moves without a sign
 _BREATH: Final = 0.01  # seconds, in which several signs become one
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds, while the rest of the bus catches up
 
@@ -143,26 +141,8 @@ class Crier:
 
     async def _rest(self, seconds: float) -> None:
         """Until something has changed, the next moment has come, or so many seconds have passed."""
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            nap = min(left, self._until_next())
-            try:
-                async with asyncio.timeout(nap):
-                    await self._wake.wait()
-            except TimeoutError:
-                if self._next is not None and self._runtime.clock() >= self._next:
-                    return
-            else:
-                await asyncio.sleep(_BREATH)
-                return
-
-    def _until_next(self) -> float:
-        """Seconds until legal time has to be looked at."""
-        if self._runtime.clock is not system:
-            return _DRIVEN_LOOK
-        if self._next is None:
-            return _LONGEST_SLEEP
-        return max(_BREATH, (self._next - self._runtime.clock()).total_seconds())
+        if await until(self._runtime.clock, self._next, seconds, self._wake):
+            await asyncio.sleep(_BREATH)
 
 
 _LOOK: Final = """

@@ -104,11 +104,8 @@ class DeskRoutes:
             isinstance(positions, list) and all(isinstance(item, int) for item in positions)
         ):
             raise bad("positions", "a list of positions, as the list of deliveries shows them")
+        wanted = None if positions is None else [int(str(item)) for item in positions]
         async with self._pool.connection() as connection:
-            if positions is None:
-                rows = await (await connection.execute(_PARKED, (agency,))).fetchall()
-                positions = [position for (position,) in rows]
-            wanted = [int(str(item)) for item in positions]
             count = await self._dispatch.queue.retry(connection, agency, wanted, self._dispatch.runtime.clock())
         return json_response({"retried": count})
 
@@ -185,5 +182,3 @@ _STAGES: Final = """
 _QUEUED: Final = f"""
     SELECT {_ROW} FROM delivery.queue WHERE kind = %s AND exchange = %s AND sequence = %s ORDER BY agency
 """  # noqa: S608, of constants
-
-_PARKED: Final = "SELECT position FROM delivery.queue WHERE agency = %s AND state = 'parked'"

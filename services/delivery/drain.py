@@ -26,12 +26,11 @@ from services.delivery.queue import Partner, Result, State, Waiting
 from services.delivery.schedule import Pace, pause
 from services.delivery.stages import Reached
 from services.kernel.background import Background
-from services.kernel.time import system
+from services.kernel.time import until
 
 log = structlog.stdlib.get_logger(__name__)
 
 _LONGEST_SLEEP: Final = 1.0  # seconds: what another process put in is announced; this is for what was missed
-_DRIVEN_LOOK: Final = 0.02  # seconds: a driven clock moves without a sign
 _SETBACK: Final = 1.0  # seconds, after the database failed
 _GRACE: Final = 3.0  # seconds
 _LONGEST_REASON: Final = 300
@@ -83,7 +82,8 @@ class Drain:
                 log.warning("delivery waits", agency=self.agency.code, reason=repr(error))
                 await asyncio.sleep(_SETBACK)
                 continue
-            await self._rest()
+            # Until an attempt is over, something new is there, or the next one is due.
+            await until(self._clock, self._next, _LONGEST_SLEEP, self.wake)
 
     async def _begin_due(self) -> None:
         code, now = self.agency.code, self._clock()
@@ -157,24 +157,6 @@ class Drain:
         wait = pause(attempt, self._terms.longest_pause, f"{waiting.agency}/{waiting.position}")
         asked = outcome.retry_after if isinstance(outcome, PartnerAway) else None
         return Result(waiting, "waiting", attempt, now + max(wait, asked or wait), reason)
-
-    async def _rest(self) -> None:
-        """Until an attempt is over, something new is there, the next one is due, or a while has passed."""
-        end = time.monotonic() + _LONGEST_SLEEP
-        while (left := end - time.monotonic()) > 0:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(min(left, self._until_next())):
-                    await self.wake.wait()
-                return
-            if self._next is not None and self._clock() >= self._next:
-                return
-
-    def _until_next(self) -> float:
-        if self._next is None:
-            return _LONGEST_SLEEP
-        if self._clock is not system:
-            return _DRIVEN_LOOK
-        return max(0.0, (self._next - self._clock()).total_seconds())
 
 
 async def arrived(

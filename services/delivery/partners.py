@@ -93,8 +93,8 @@ class Partners:
             await self._let_go([*self._served])
             self._locks = None
             raise
-        noted = await self._dispatch.queue.partners()
         linked = runtime.library.current().agencies.peers(runtime.settings.bus)
+        noted = await self._dispatch.queue.partners() if linked else {}
         self._away = frozenset(code for code in linked if code in noted and noted[code].breaker.failures)
         due, now = await self._dispatch.queue.next_due(), runtime.clock()
         for code, at in due.items():

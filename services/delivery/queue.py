@@ -221,10 +221,13 @@ class Queue:
         await connection.execute(_NOW, {"agency": agency, "now": now})
         await connection.execute(_NOTIFY)
 
-    async def retry(self, connection: Connection, agency: str, positions: Sequence[int], now: datetime) -> int:
-        """An operator has items tried again now, with a fresh time to give up; how many there were."""
+    async def retry(self, connection: Connection, agency: str, positions: Sequence[int] | None, now: datetime) -> int:
+        """An operator has items tried again now, with a fresh time to give up; how many there were.
+
+        positions: None for all that are parked.
+        """
         await lock_inbox(connection, agency)
-        values = {"agency": agency, "positions": list(positions), "now": now}
+        values = {"agency": agency, "positions": None if positions is None else list(positions), "now": now}
         count = (await connection.execute(_RETRY, values)).rowcount
         await connection.execute(_NOTIFY)
         return count
@@ -413,7 +416,8 @@ _NOW: Final = """
 
 _RETRY: Final = """
     UPDATE delivery.queue SET state = 'waiting', next_at = %(now)s, queued_at = %(now)s
-    WHERE agency = %(agency)s AND position = ANY(%(positions)s) AND state <> 'relayed'
+    WHERE agency = %(agency)s AND state <> 'relayed'
+        AND coalesce(position = ANY(%(positions)s::bigint[]), state = 'parked')
 """
 
 _READERS: Final = """

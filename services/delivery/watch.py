@@ -1,7 +1,5 @@
 """Watches the agreed times: when one has run out, its author gets the signed statement, and the timeline the stage."""
 
-import asyncio
-import time
 from datetime import datetime
 from typing import Final
 
@@ -12,12 +10,11 @@ from services.delivery.copies import Parcel, evidence
 from services.delivery.dispatch import Dispatch
 from services.delivery.stages import Reached
 from services.kernel.background import Background
-from services.kernel.time import system
+from services.kernel.time import until
 
 log = structlog.stdlib.get_logger(__name__)
 
 _LONGEST_SLEEP: Final = 1.0  # seconds
-_DRIVEN_LOOK: Final = 0.02  # seconds: a driven clock moves without a sign
 
 
 class Watch:
@@ -45,7 +42,7 @@ class Watch:
                 at = await self._dispatch.agreed.next_at()
             except Exception as error:  # noqa: BLE001, the next round tries again
                 log.warning("agreed times are not watched", reason=repr(error))
-            await self._rest(at)
+            await until(self._runtime.clock, at, _LONGEST_SLEEP)
 
     async def look(self) -> int:
         """Say of which copies the agreed time has run out; how many."""
@@ -71,14 +68,6 @@ class Watch:
     def _parcel(self, item: Broken, now: datetime) -> Parcel:
         via = self._dispatch.channel(item.promise.agency).via
         return evidence(statement(item, via, now, self._runtime.bus_key), item.promise.author)
-
-    async def _rest(self, at: datetime | None) -> None:
-        end = time.monotonic() + _LONGEST_SLEEP
-        nap = _LONGEST_SLEEP if self._runtime.clock is system else _DRIVEN_LOOK
-        while (left := end - time.monotonic()) > 0:
-            await asyncio.sleep(min(left, nap))
-            if at is not None and self._runtime.clock() >= at:
-                return
 
 
 def _reached(item: Broken) -> Reached:

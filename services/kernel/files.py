@@ -17,8 +17,6 @@ from connectors.postgres.pool import Connection, Pool
 from contracts.agencies import Agencies
 from services.kernel.settings import Settings
 
-BUS_ROLE: Final = "bus"
-
 
 def file_store(settings: Settings) -> FileStore:
     """The store that the settings name. Raises SettingsError."""
@@ -58,9 +56,9 @@ async def out_of_use(connection: Connection, digest: str) -> None:
 
 def on_behalf(agency: str, agencies: Agencies) -> frozenset[str]:
     """For whom an agency reads files: for itself, and a bus for all that it hosts."""
-    known = agencies.get(agency)
-    hosts = known is not None and known.role == BUS_ROLE
-    return frozenset({agency, *(code for code, item in agencies.by_code.items() if hosts and item.home == agency)})
+    if not agencies.is_bus(agency):
+        return frozenset({agency})
+    return frozenset({agency, *(code for code, item in agencies.by_code.items() if item.home == agency)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,11 @@ A clock gives an aware instant. `acceptedtime`, `recordedtime` and the times of 
 tokens, retries, time-outs, Kafka's timestamps, purges and logs always keep real time.
 """
 
+import asyncio
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -22,6 +24,9 @@ from events.fields import Instant
 
 Clock: TypeAlias = Callable[[], datetime]
 """Gives the present instant, aware."""
+
+_DRIVEN_LOOK: Final = 0.02  # seconds: a driven clock moves without a sign
+_SHORTEST_NAP: Final = 0.01  # seconds
 
 _INSTANT: Final[TypeAdapter[datetime]] = TypeAdapter(Instant)
 
@@ -48,6 +53,24 @@ def driven(path: Path) -> Clock:
 
     clock()
     return clock
+
+
+async def until(clock: Clock, at: datetime | None, seconds: float, wake: asyncio.Event | None = None) -> bool:
+    """Wait until legal time has come to an instant, or so many seconds have passed. True: somebody woke us before."""
+    woken = wake or asyncio.Event()
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0 and (at is None or clock() < at):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(left, _nap(clock, at, seconds))):
+                return await woken.wait()
+    return False
+
+
+def _nap(clock: Clock, at: datetime | None, longest: float) -> float:
+    """Seconds until legal time has to be looked at."""
+    if at is None:
+        return longest
+    return _DRIVEN_LOOK if clock is not system else max(_SHORTEST_NAP, (at - clock()).total_seconds())
 
 
 def set_driven(path: Path, instant: datetime) -> None:

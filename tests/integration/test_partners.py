@@ -196,8 +196,9 @@ async def test_a_partner_that_is_gone_is_parked_until_it_is_resumed(
         await all_taken(endpoint, 6)
 
 
+@pytest.mark.parametrize("positions", [[1], None])
 async def test_what_was_given_up_stands_parked_and_can_be_tried_again(
-    around: Runtime, endpoint: Endpoint, play: list[Record], tmp_path: Path
+    around: Runtime, endpoint: Endpoint, play: list[Record], tmp_path: Path, positions: list[int] | None
 ) -> None:
     await set_channel(around, QINGPU, url=f"{endpoint.url}/hook", give_up_after=2 * HOUR, longest_pause=HOUR)
     endpoint.status = 422
@@ -216,7 +217,6 @@ async def test_what_was_given_up_stands_parked_and_can_be_tried_again(
         assert "given up" in str(rows[0][3])
         endpoint.status = 204
         async with around.pool.connection() as connection:
-            positions = [1]
             assert await delivery.queue.retry(connection, QINGPU, positions, around.clock()) == 1
         await all_taken(endpoint, 3)
 

@@ -1,3 +1,4 @@
+import asyncio
 import os
 import re
 from datetime import UTC, datetime, timedelta, timezone
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import SettingsError
-from services.kernel.time import driven, set_driven, system
+from services.kernel.time import driven, set_driven, system, until
 
 NINE = datetime(2026, 11, 2, 9, tzinfo=timezone(timedelta(hours=8)))
 
@@ -108,3 +109,22 @@ def test_a_missing_file_is_said_at_once_and_later(tmp_path: Path) -> None:
         clock()
     set_driven(file, NINE)
     assert clock() == NINE
+
+
+async def test_whoever_waits_for_legal_time_goes_on_when_it_has_come(tmp_path: Path) -> None:
+    set_driven(tmp_path / "legal-time", NINE)
+    clock = driven(tmp_path / "legal-time")
+    waiting = asyncio.create_task(until(clock, NINE + timedelta(hours=1), 60))
+    done, _ = await asyncio.wait({waiting}, timeout=0.1)
+    assert not done
+    set_driven(tmp_path / "legal-time", NINE + timedelta(hours=1))
+    assert not await asyncio.wait_for(waiting, 5)
+
+
+async def test_whoever_waits_can_be_woken_and_does_not_wait_for_ever(tmp_path: Path) -> None:
+    wake = asyncio.Event()
+    waiting = asyncio.create_task(until(system, None, 60, wake))
+    wake.set()
+    assert await asyncio.wait_for(waiting, 5)
+    assert not await until(system, None, 0.01)
+    assert not await until(system, datetime.now(UTC) - timedelta(days=1), 60)
