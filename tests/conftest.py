@@ -7,11 +7,13 @@ import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import psycopg
 import pytest
 from hypothesis import settings
 from kafka.net.inet import KafkaNetSocket  # type: ignore[import-untyped]  # ships no py.typed
+from kafka.net.selector import NetworkSelector  # type: ignore[import-untyped]
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
@@ -47,21 +49,29 @@ def ports() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def closed_sockets() -> Iterator[None]:
-    """kafka-python forgets the socket of a connection that is refused, or still being made when its client is closed.
+    """kafka-python forgets the socket of a connection that is refused, or closes while being made or yet to write.
 
-    It is closed here, so that every other socket that is left to the collector fails a test.
+    They are closed here, so that every other socket that is left to the collector fails a test.
     """
-    connect = KafkaNetSocket.sock_connect
+    connect, close = KafkaNetSocket.sock_connect, NetworkSelector.close
+    connected: WeakKeyDictionary[Any, list[Any]] = WeakKeyDictionary()
 
-    async def closing(self: Any, net: Any, sock: Any, *arguments: Any, **options: Any) -> Any:
+    async def connecting(self: Any, net: Any, sock: Any, *arguments: Any, **options: Any) -> Any:
+        connected.setdefault(net, []).append(sock)
         try:
             return await connect(self, net, sock, *arguments, **options)
         except BaseException:
             sock.close()
             raise
 
+    def closing(self: Any) -> None:
+        close(self)
+        for sock in connected.pop(self, []):
+            sock.close()
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(KafkaNetSocket, "sock_connect", closing)
+        patch.setattr(KafkaNetSocket, "sock_connect", connecting)
+        patch.setattr(NetworkSelector, "close", closing)
         yield
 
 
