@@ -5,6 +5,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -128,11 +129,15 @@ def prefix() -> str:
 @pytest.fixture
 def database(postgres: str) -> Iterator[str]:
     """The URL of an empty database of this test alone, dropped afterwards with its connections."""
-    name = f"t{secrets.token_hex(6)}"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        yield _with_database(postgres, name)
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with _database(postgres) as url:
+        yield url
+
+
+@pytest.fixture
+def other_database(postgres: str) -> Iterator[str]:
+    """Another one: for a test of two buses."""
+    with _database(postgres) as url:
+        yield url
 
 
 @pytest.fixture
@@ -141,6 +146,15 @@ def folder() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="liandong-test-"))
     yield path
     shutil.rmtree(path)
+
+
+@contextmanager
+def _database(server: str) -> Generator[str]:
+    name = f"t{secrets.token_hex(6)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield _with_database(server, name)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def _with_database(url: str, name: str) -> str:

@@ -1,14 +1,23 @@
-"""The client of another bus: each parcel in an envelope of its own, which that bus witnesses."""
+"""The client of another bus: each parcel in an envelope of its own, which that bus witnesses; and its attachments."""
 
 import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+
+from aiohttp import ClientResponse
 
 from connectors.channel import Handed, Opening, Parcel, PartnerAway, Pushing
 from connectors.districts.mapping import envelope, require_taken
+from connectors.errors import FileRefused
+from connectors.files.spool import Spooled
+from connectors.http.files import Patience, fetch
 from connectors.http.partner import PartnerClient
 from connectors.http.tokens import issue
+from contracts.agencies import Agency
 from contracts.canonical import canonical
 from contracts.errors import RelayError
+from contracts.signatures import SigningKey
 
 
 class DistrictChannel(Pushing):
@@ -25,12 +34,11 @@ class DistrictChannel(Pushing):
         peer, key = opening.agency.code, opening.bus_key
         item = {name: value for name, value in parcel.item.items() if name != "cursor"}
         sealed = envelope([item], peer, key, opening.clock())
-        token = issue(key, peer, datetime.now(UTC), secrets.token_urlsafe(16))
         reply = await self._client.ask(
             "POST",
             "/v1/peer",
             data=canonical(sealed),
-            headers={"Content-Type": "application/json", "Authorization": f"Bearer {token}"},
+            headers={"Content-Type": "application/json", **_token(key, peer)},
         )
         witness = reply.document()
         try:
@@ -42,6 +50,42 @@ class DistrictChannel(Pushing):
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+
+class PeerFiles:
+    """The attachments that another bus's agencies show to those that we, the bus, host."""
+
+    def __init__(self, peer: Agency, key: SigningKey, largest: int) -> None:
+        """`largest`: bytes of a file that is taken at most. Raises SettingsError for a contract without a url."""
+        self._peer = peer.code
+        self._key = key
+        self._largest = largest
+        self._client = PartnerClient(peer)
+
+    async def fetch(self, digest: str, file: Spooled, patience: Patience) -> None:
+        """What is still missing of one. Raises what `connectors.http.files.fetch` does."""
+        await fetch(self._open, digest, file, patience)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    @asynccontextmanager
+    async def _open(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        data: AsyncIterator[bytes] | None = None,  # noqa: ARG002, nothing is brought to a bus that is not one's own
+    ) -> AsyncGenerator[ClientResponse]:
+        async with self._client.open(method, path, {**headers, **_token(self._key, self._peer)}) as answer:
+            if (answer.content_length or 0) > self._largest:
+                raise FileRefused(f"{answer.content_length} bytes are more than this bus takes ({self._largest})")
+            yield answer
+
+
+def _token(key: SigningKey, peer: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {issue(key, peer, datetime.now(UTC), secrets.token_urlsafe(16))}"}
 
 
 def open_channel(opening: Opening) -> DistrictChannel:

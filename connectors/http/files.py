@@ -162,24 +162,32 @@ async def upload(ask: Ask, content: Content, patience: Patience) -> None:
 async def download(ask: Ask, digest: str, path: Path, patience: Patience) -> None:
     """Fetch a file to a path, which is there only when it is whole and right; what came so far lies beside it.
 
-    Raises FileMissing, FileSpoilt, FileRefused, SpoolBusy, or TimeoutError when nothing gets on.
+    Raises what `fetch` does, and SpoolBusy.
     """
     part = path.with_name(f".{path.name}.{digest[-16:]}.part")
     async with spooled(part) as file:
-        while True:
-            before = file.size
-            try:
-                await _fetch(ask, digest, file)
-                break
-            except (Later, *_LOST) as error:
-                if file.size > before:
-                    patience.renew()
-                await patience.pause(str(error))
-        found = await file.digest()
-        if found != digest:
-            file.remove()
-            raise FileSpoilt(f"what came for {digest} has the digest {found}")
+        await fetch(ask, digest, file, patience)
         await asyncio.to_thread(part.replace, path)
+
+
+async def fetch(ask: Ask, digest: str, file: Spooled, patience: Patience) -> None:
+    """Fetch what is still missing of a file; it is whole and right then, or it is thrown away.
+
+    Raises FileMissing, FileSpoilt, FileRefused, or TimeoutError when nothing gets on.
+    """
+    while True:
+        before = file.size
+        try:
+            await _fetch(ask, digest, file)
+            break
+        except (Later, *_LOST) as error:
+            if file.size > before:
+                patience.renew()
+            await patience.pause(str(error))
+    found = await file.digest()
+    if found != digest:
+        file.remove()
+        raise FileSpoilt(f"what came for {digest} has the digest {found}")
 
 
 async def _fetch(ask: Ask, digest: str, file: Spooled) -> None:

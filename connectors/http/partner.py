@@ -8,14 +8,15 @@ no name can change between the check and the use. Redirects are not followed, an
 import errno
 import ipaddress
 import socket
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import orjson
-from aiohttp import ClientConnectorError, ClientError, ClientSession, ClientTimeout, TCPConnector
+from aiohttp import ClientConnectorError, ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from yarl import URL
@@ -77,9 +78,10 @@ class PartnerClient:
         guard = None if channel.private else PublicOnly()
         if guard is not None and self._base.host is not None and is_address(self._base.host):
             guard.require(self._base.host)
+        self._patience = channel.timeout.total_seconds()
         self._session = ClientSession(
             connector=TCPConnector(limit=channel.concurrency + 2, resolver=guard),
-            timeout=ClientTimeout(total=channel.timeout.total_seconds()),
+            timeout=ClientTimeout(total=self._patience),
             trust_env=False,
         )
 
@@ -99,10 +101,9 @@ class PartnerClient:
         """
         body = orjson.dumps(json) if json is not None else data
         sent = {**({"Content-Type": "application/json"} if json is not None else {}), **(headers or {})}
-        url = self._base.joinpath(*path.strip("/").split("/"), encoded=False) if path else self._base
         try:
             async with self._session.request(
-                method, url, data=body, headers=sent, params=params, allow_redirects=False
+                method, self._url(path), data=body, headers=sent, params=params, allow_redirects=False
             ) as answer:
                 found = await answer.content.read(LARGEST_ANSWER + 1)
                 while len(found) <= LARGEST_ANSWER and (more := await answer.content.read(LARGEST_ANSWER + 1)):
@@ -113,9 +114,21 @@ class PartnerClient:
         except (ClientError, OSError, ValueError) as error:
             raise PartnerAway(_unreached(error)) from error
 
+    @asynccontextmanager
+    async def open(self, method: str, path: str, headers: Mapping[str, str]) -> AsyncGenerator[ClientResponse]:
+        """The answer as it comes, of any status and length. Raises aiohttp's errors, OSError and TimeoutError."""
+        timeout = ClientTimeout(total=None, sock_connect=self._patience, sock_read=self._patience)
+        async with self._session.request(
+            method, self._url(path), headers=headers, timeout=timeout, allow_redirects=False
+        ) as answer:
+            yield answer
+
     async def close(self) -> None:
         """Close the connections."""
         await self._session.close()
+
+    def _url(self, path: str) -> URL:
+        return self._base.joinpath(*path.strip("/").split("/"), encoded=False) if path else self._base
 
 
 class PublicOnly(AbstractResolver):

@@ -9,6 +9,7 @@ import structlog
 from aiohttp import web
 
 from connectors.http.tokens import Door, ReplayGuard
+from services.files.crossing import Crossing
 from services.files.grants import Grants
 from services.files.routes import FileRoutes, UploadRoutes
 from services.files.uploads import Bounds, Uploads
@@ -39,11 +40,13 @@ class FilesService:
             settings.uncited_lifetime,
         )
         self._uploads = Uploads(pool, store, bounds)
-        self._follower = Follower(runtime, "files", Grants(runtime), runtime.library.current().topics.events(), hop=6)
+        self._crossing = Crossing(runtime, store)
+        grants = Grants(runtime, self._crossing)
+        self._follower = Follower(runtime, "files", grants, runtime.library.current().topics.events(), hop=6)
         self._consumer = self._follower.consumer()
         door = Door(runtime.library, settings.bus, ReplayGuard(pool, "files"), settings.token_lifetime)
         self._ways_in = UploadRoutes(self._uploads, door, runtime.library, settings.bus, settings.max_file)
-        self._ways_out = FileRoutes(pool, store, door, runtime.library)
+        self._ways_out = FileRoutes(pool, store, door, runtime.library, self._crossing)
         self._purging: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -51,9 +54,11 @@ class FilesService:
         self._purging = asyncio.create_task(self._purge_now_and_then(), name="files: purge")
         await self._follower.start()
         await self._consumer.start()
+        self._crossing.start()
 
     async def stop(self) -> None:
         """Finish the batch in hand. What is on its way in goes on at the next start, where it stopped."""
+        await self._crossing.stop()
         await self._consumer.stop()
         await self._follower.stop()
         if self._purging is not None:

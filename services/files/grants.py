@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from connectors.kafka.consume import Record as KafkaRecord
 from connectors.postgres.pool import Connection
 from contracts.records import Record
+from services.files.crossing import Crossing
 from services.kernel.files import in_use
 from services.kernel.parties import due, histories, needs_history
 from services.kernel.service import Runtime
@@ -64,8 +65,9 @@ def shown(run: Sequence[Record], history: Sequence[Record], progress: Mapping[st
 class Grants:
     """What the files service does with what it follows (`services.kernel.follower.Applier`)."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, crossing: Crossing) -> None:
         self._runtime = runtime
+        self._crossing = crossing
 
     async def apply(
         self,
@@ -96,10 +98,15 @@ class Grants:
         for key, run in threads.items():
             pairs |= shown(run, found.get(key, []), has[key])
         await _add(connection, sorted(pairs))
+        await self._crossing.want(connection, {(item.digest, item.granter) for item in pairs if self._here(item)})
         await _advance(connection, threads)
 
     def committed(self) -> None:
-        """Nobody waits for it."""
+        """What was wanted is committed."""
+        self._crossing.soon()
+
+    def _here(self, item: Shown) -> bool:
+        return self._runtime.library.current().agencies.elsewhere(item.agency, self._runtime.settings.bus) is None
 
     def _elsewhere(self, run: Sequence[Record]) -> bool:
         return run[0].standing.home != self._runtime.settings.bus

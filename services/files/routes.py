@@ -23,6 +23,7 @@ from connectors.http.server import body_pieces, write_pieces
 from connectors.http.tokens import Door
 from connectors.postgres.pool import Pool
 from contracts.library import Library
+from services.files.crossing import Crossing
 from services.files.headers import digest_of, is_digest, number, repr_digest, span
 from services.files.uploads import OffsetWrong, TooLong, TooManyUploads, TooMuchUncited, Upload, Uploads, UploadUnknown
 from services.kernel.files import Access, access, on_behalf
@@ -126,11 +127,12 @@ class UploadRoutes:
 class FileRoutes:
     """The path by which files go out."""
 
-    def __init__(self, pool: Pool, store: FileStore, door: Door, library: Library) -> None:
+    def __init__(self, pool: Pool, store: FileStore, door: Door, library: Library, crossing: Crossing) -> None:
         self._pool = pool
         self._store = store
         self._door = door
         self._library = library
+        self._crossing = crossing
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """The routes; HEAD comes with GET."""
@@ -182,8 +184,13 @@ class FileRoutes:
         if is_digest(digest):
             async with self._pool.connection() as connection:
                 found = await access(connection, digest, on_behalf(agency, self._library.current().agencies))
+                if found is Access.AWAITED:
+                    await self._crossing.hurry(connection, digest)
         if found is Access.AWAITED:
-            raise ProblemError("file-awaited", f"{digest} is cited, and not brought yet by who cites it")
+            self._crossing.soon()
+            raise ProblemError(
+                "file-awaited", f"{digest} is cited, and not brought here yet by who cites it, or its bus"
+            )
         if found is Access.NONE:
             raise ProblemError("not-found", f"no event that {agency} was delivered cites such a file")
 

@@ -14,6 +14,7 @@ import pytest
 from aiohttp import ClientSession
 
 from connectors.http.client import AgencyClient, Answer, new_event, new_id
+from connectors.http.files import content_in
 from contracts.canonical import parse_object
 from contracts.codec import require_author
 from contracts.library import load
@@ -24,6 +25,7 @@ from services.cli import delivery
 from services.cli.agencies import agency_key
 from services.cli.driver import Driver
 from services.cli.stack import REGISTRARS, Stack
+from tests.support.attachments import attachment
 from tests.support.factory import CASE, fact, key
 from tests.support.federation import MINHANG_BUS, QINGPU_BUS
 from tests.support.linked import Drivers, Link, linked
@@ -34,6 +36,7 @@ pytestmark = pytest.mark.timeout(900)
 
 DELIVERY: Final = "delivery+files"
 BUSES: Final = (MINHANG_BUS, QINGPU_BUS)
+PHOTO: Final = content_in(b"a photograph" * 100_000)
 HOSTED: Final = {MINHANG: MINHANG_BUS, QINGPU: QINGPU_BUS}
 
 
@@ -204,7 +207,12 @@ class Week:
             (QINGPU, later, MINHANG),
             (MINHANG, new_id(), XUHUI),
         ):
-            assert (await ends.state(source, "transfer.sent", exchange, at(17, 10), recipient=recipient)).status == 201
+            members: dict[str, Any] = {"recipient": recipient}
+            if exchange == late:
+                members["attachments"] = [attachment(PHOTO.digest, PHOTO.size)]
+            answer = await ends.state(source, "transfer.sent", exchange, at(17, 10), **members)
+            assert answer.status == 201
+        await ends.at[MINHANG, MINHANG_BUS].upload(PHOTO)
         assert (await ends.state(QINGPU, "transfer.returned", new_id(), at(17, 10))).code == "exchange-unknown"
         await self._drivers.advance(at(24, 9))
         assert (await ends.timeline(QINGPU, QINGPU_BUS, late))["entries"] == []
@@ -268,16 +276,22 @@ class Week:
         )
 
     async def inboxes(self) -> None:
-        """Each copy lies in its inbox once, and what 青浦 has taken out of its own, 闵行 knows."""
+        """Each copy lies in its inbox once, what it cites is there; and what 青浦 takes out of its own, 闵行 knows."""
         for agency in (MINHANG, QINGPU):
             items = await self._ends.inbox(agency)
             places = [(item["event"]["exchange"], item["event"]["sequence"]) for item in items if "event" in item]
             assert len(places) == len(set(places))
             assert {exchange for exchange, _ in places} >= self.facts.keys()
         qingpu = self._ends.at[QINGPU, QINGPU_BUS]
+        await eventually(lambda: qingpu.get(f"/v1/files/{PHOTO.digest}"), brought)
         await qingpu.ack((await qingpu.inbox()).json["cursor"])
         await eventually(lambda: self._ends.timeline(MINHANG, MINHANG_BUS, self.ours), retrieved)
         await self._drivers.quiet()
+
+
+def brought(answer: Answer) -> bool:
+    """Whether this is what 闵行 has brought to its own bus."""
+    return answer.status == 200 and answer.body == b"a photograph" * 100_000
 
 
 def retrieved(told: dict[str, Any]) -> bool:

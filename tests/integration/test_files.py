@@ -6,10 +6,10 @@ import os
 import sys
 import time
 from base64 import b64encode
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -21,32 +21,40 @@ from connectors.channel import FileMissing, FileSpoilt
 from connectors.errors import FileRefused
 from connectors.http.client import AgencyClient, Answer
 from connectors.http.files import Content
-from connectors.http.server import Limits, Server
-from connectors.kafka.handler import Health
+from connectors.http.server import Limits
 from connectors.kafka.settings import KafkaSettings
 from connectors.process import Child, free_port, spawn
 from contracts.agencies import directory
 from contracts.library import Library
-from contracts.records import Record
 from contracts.signatures import SigningKey
 from services.cli.app import main
 from services.cli.stack import trouble
-from services.files.app import SCHEMA, FilesService, build
-from services.files.grants import Grants
+from services.files.app import SCHEMA, build
 from services.files.uploads import Bounds, Uploads
-from services.gateway.proxy import Proxy
-from services.kernel.files import Access, AgencyFiles, access, file_store, on_behalf
-from services.kernel.follower import Follower
+from services.kernel.files import Access, access, file_store, on_behalf
 from services.kernel.keys import save_key
 from services.kernel.parties import HistoryMissing
 from services.kernel.service import Runtime
 from tests.support import federation
+from tests.support.attachments import (
+    MIB,
+    attachment,
+    before,
+    digest_of,
+    follow,
+    may,
+    mirrored_here,
+    one,
+    open_files,
+    quiet,
+    sent,
+    through_the_gateway,
+)
 from tests.support.factory import BUS, key, world
 from tests.support.play import MINHANG, POLICE, QINGPU, XUHUI, Play
-from tests.support.registered import EVENTS, message, on_kafka, registered, runtime, store
+from tests.support.registered import message, registered, runtime, store
 from tests.support.serving import client, eventually, serving
 
-MIB = 1024 * 1024
 FROM_THE_START = {
     "Tus-Resumable": "1.0.0",
     "Content-Type": "application/offset+octet-stream",
@@ -63,72 +71,6 @@ async def around(kafka: KafkaSettings, database: str, tmp_path: Path) -> AsyncIt
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
-
-
-def digest_of(content: bytes) -> str:
-    return f"sha-256:{hashlib.sha256(content).hexdigest()}"
-
-
-def attachment(digest: str, size: int = 10) -> dict[str, object]:
-    return {"title": "现场照片(示例)", "digest": digest, "size": size, "media_type": "image/jpeg"}
-
-
-def sent(*digests: str) -> Play:
-    """A transfer of 闵行 to 青浦 that cites these."""
-    return Play("transfer").given(
-        (MINHANG, "transfer.sent", {"attachments": [attachment(digest) for digest in digests]})
-    )
-
-
-async def follow(around: Runtime, records: Sequence[Record]) -> None:
-    """What the consumer would do."""
-    follower = Follower(around, "files", Grants(around), [EVENTS], hop=6)
-    await follower.handle([on_kafka(record) for record in records])
-
-
-@asynccontextmanager
-async def through_the_gateway(service: FilesService) -> AsyncGenerator[str, None]:
-    """The address of a gateway's way through to the service."""
-    async with serving("files", quiet(service)) as url, before(url) as address:
-        yield address
-
-
-def quiet(service: FilesService) -> FilesService:
-    """The service whose consumer stays out: the test says what arrives."""
-    service._consumer = _NoConsumer()  # type: ignore[assignment] # pyright: ignore[reportAttributeAccessIssue]
-    return service
-
-
-@asynccontextmanager
-async def before(url: str, limits: Limits | None = None) -> AsyncGenerator[str, None]:
-    proxy = Proxy("files", url, ["/v1/files"], max_body=2048 * MIB)
-    server = Server("gateway", proxy.routes(), list, limits)
-    await proxy.start()
-    await server.start("127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.port}"
-    finally:
-        await server.stop()
-        await proxy.stop()
-
-
-class _NoConsumer:
-    async def start(self) -> None: ...
-
-    async def stop(self) -> None: ...
-
-    def health(self) -> Health:
-        return Health(
-            ready=True,
-            state="running",
-            reason="",
-            since=datetime.now(UTC),
-            assignment=frozenset(),
-            lag=None,
-            handled=0,
-            dead=0,
-            last_progress=None,
-        )
 
 
 def pieces_of(content: bytes, cut: int | None = None) -> "Content":
@@ -721,11 +663,6 @@ async def test_who_joins_a_mirrored_exchange_is_shown_what_came_with_it(around: 
     assert await may(around, XUHUI, digest_of(content)) is Access.HELD
 
 
-def mirrored_here(record: Record) -> Record:
-    """The record as one of an exchange that another district's bus keeps."""
-    return record.model_copy(update={"standing": record.standing.model_copy(update={"home": "310118-bus"})})
-
-
 async def test_to_cite_a_digest_gets_nobody_a_file_that_one_does_not_hold(around: Runtime) -> None:
     """The confused deputy: 徐汇 knows the digest of a file of 闵行, and cites it to 青浦."""
     content = b"a secret of another agency"
@@ -786,16 +723,3 @@ async def test_a_connector_reads_what_its_agency_may(around: Runtime) -> None:
         await anext(open_files(around, QINGPU).read(digest))
     await follow(around, registered(sent(digest)))
     assert b"".join([piece async for piece in open_files(around, QINGPU).read(digest)]) == content
-
-
-def open_files(around: Runtime, agency: str) -> AgencyFiles:
-    return AgencyFiles(file_store(around.settings), around.pool, agency)
-
-
-async def one(content: bytes) -> AsyncIterator[bytes]:
-    yield content
-
-
-async def may(around: Runtime, agency: str, digest: str) -> Access:
-    async with around.pool.connection() as connection:
-        return await access(connection, digest, [agency])
