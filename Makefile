@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PYTEST := $(BIN)/pytest -q --numprocesses 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check static mypy pyright format generate lock clean
+.PHONY: help demo test check static style mypy pyright unit format generate lock clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 10
@@ -23,21 +23,27 @@ help: ## what there is
 demo: $(STAMP) ## the whole bus on this machine, with simulated agencies (ARGS="…" for options)
 	@$(BIN)/liandong demo $(ARGS)
 
-check: static ## style, types, architecture, and the tests that need no engine: under a minute
-	@$(PYTEST) tests/unit tests/contract
+# Side by side: none of these three keeps two cores busy.
+check: style ## style, types, architecture, and the tests that need no engine: under a minute
+	@$(MAKE) --no-print-directory --jobs 3 --output-sync mypy pyright unit
 
 # The tests of a file share their engines, so they run in one process, and those with engines, which take long, come first.
 test: static ## everything, on a real Kafka and PostgreSQL
 	@$(PYTEST) --dist loadfile --no-loadscope-reorder tests/e2e tests/faults tests/integration tests/unit tests/contract
 
-static: $(STAMP) ## style, types and architecture only
+static: style ## style, types and architecture only
+	@$(MAKE) --no-print-directory --jobs 2 mypy pyright
+
+style: $(STAMP)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
-	@$(MAKE) --no-print-directory --jobs 2 mypy pyright
 
 mypy pyright: $(STAMP)
 	@$(BIN)/$@
+
+unit: $(STAMP)
+	@$(PYTEST) --hypothesis-profile quick tests/unit tests/contract
 
 format: $(STAMP) ## put the style right
 	@$(BIN)/ruff check --fix .

@@ -490,7 +490,9 @@ def evolutions(draw: st.DrawFn) -> tuple[Schema, Schema, list[Any]]:
 
 
 SLOW = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=3 * settings().max_examples,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
 

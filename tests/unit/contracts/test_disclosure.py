@@ -91,7 +91,7 @@ def test_the_reporter_is_one_member_that_goes_or_stays_whole() -> None:
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings().max_examples, deadline=None)
 def test_a_changed_readable_member_does_not_verify(data: st.DataObject) -> None:
     document = data.draw(st.sampled_from([LEAD, CASE]))
     reader = data.draw(st.sampled_from(READERS))
@@ -105,7 +105,7 @@ def test_a_changed_readable_member_does_not_verify(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 def test_a_member_that_is_taken_away_or_added_does_not_verify(data: st.DataObject) -> None:
     copy = copy_for(CASE, data.draw(st.sampled_from(READERS)))
     body = data_of(copy)

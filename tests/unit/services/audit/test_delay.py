@@ -433,7 +433,7 @@ def histories(draw: st.DrawFn, kind: str) -> tuple[list[Record], list[StageReach
 
 
 @pytest.mark.parametrize("kind", ["transfer", "referral"])
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=2 * settings().max_examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_the_span_is_divided_without_remainder_or_overlap(kind: str, data: st.DataObject) -> None:
     records, stages, outages = data.draw(histories(kind))
@@ -451,7 +451,7 @@ def test_the_span_is_divided_without_remainder_or_overlap(kind: str, data: st.Da
 
 
 @pytest.mark.parametrize("kind", ["transfer", "referral"])
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_no_agency_is_charged_for_a_copy_that_it_did_not_get(kind: str, data: st.DataObject) -> None:
     records, stages, _ = data.draw(histories(kind))
@@ -475,7 +475,7 @@ def assert_told(found: Split, hidden: frozenset[int]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["transfer", "referral"])
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_an_outage_is_on_no_agencys_account(kind: str, data: st.DataObject) -> None:
     records, stages, outages = data.draw(histories(kind))
