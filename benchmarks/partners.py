@@ -4,7 +4,7 @@
 
 Letters go at a steady rate to two partners by webhook. One of them is well, then slow, then off, and so on; what is
 measured is how long the *other's* take, from the POST until they are in its hands. A ratio of 1 says that the fault
-harms nobody else. After that a third agency sends as fast as it can, and is held back.
+harms nobody else. After that a third agency sends ten times what is brought to one partner, without minding a 429.
 """
 
 import asyncio
@@ -29,6 +29,7 @@ from services.cli.story import border
 
 SENDER, WELL, ILL, FLOODER = border.MINHANG, border.QINGPU, "310112107-cg", "310104-cg"
 RATE = 40  # letters a second, half of them to each
+FLOOD = 10 * RATE  # letters a second, in batches
 MODES = (Mode.WELL, Mode.SLOW, Mode.BROKEN, Mode.DYING, Mode.OFF, Mode.WELL)
 
 
@@ -50,11 +51,12 @@ class Timed(Endpoint):
 
 
 async def letters(client: AgencyClient, seconds: float, recipients: tuple[str, ...], well: Timed) -> list[float]:
-    """Milliseconds from the POST of each letter to the well one, sent at the rate, until it had it."""
+    """Milliseconds from the POST of each letter to the well one until it had it; each gets half the rate."""
     sent: dict[str, float] = {}
     begun, tasks = time.perf_counter(), []
-    for number in range(int(seconds * RATE)):
-        await asyncio.sleep(max(0.0, begun + number / RATE - time.perf_counter()))
+    rate = RATE / 2 * len(recipients)
+    for number in range(int(seconds * rate)):
+        await asyncio.sleep(max(0.0, begun + number / rate - time.perf_counter()))
         recipient, exchange = recipients[number % len(recipients)], new_id()
         fact = border.sent.model_copy(update={"recipient": recipient})
         event = new_event(client.key, fact, exchange=exchange, case=border.CASE, home=client.bus)
@@ -77,19 +79,21 @@ def told(name: str, found: list[float], before: float) -> float:
 
 
 async def flood(stack: Stack, client: AgencyClient, stop: asyncio.Event) -> Counter[int]:
-    """As fast as it goes, without a pause after a 429."""
+    """At the flood's rate, whatever the answers are; what each letter was answered."""
     answers: Counter[int] = Counter()
     fact = border.sent.model_copy(update={"recipient": ILL})
+    size, begun, sent, tasks = 20, time.perf_counter(), 0, []
 
     async def one() -> None:
-        while not stop.is_set():
-            batch = [
-                new_event(client.key, fact, exchange=new_id(), case=border.CASE, home=stack.bus) for _ in range(20)
-            ]
-            answer = await client.submit_batch(batch)
-            answers.update([item["status"] for item in answer.json] if answer.status == 200 else [answer.status])
+        batch = [new_event(client.key, fact, exchange=new_id(), case=border.CASE, home=stack.bus) for _ in range(size)]
+        answer = await client.submit_batch(batch)
+        answers.update([item["status"] for item in answer.json] if answer.status == 200 else [answer.status] * size)
 
-    await asyncio.gather(*(one() for _ in range(16)))
+    while not stop.is_set():
+        await asyncio.sleep(max(0.0, begun + sent / FLOOD - time.perf_counter()))
+        tasks.append(asyncio.create_task(one()))
+        sent += size
+    await asyncio.gather(*tasks)
     return answers
 
 

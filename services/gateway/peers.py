@@ -6,6 +6,7 @@ All of an envelope is taken or nothing. What was taken is on Kafka before it is 
 nothing, for whoever follows it knows it again.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -22,31 +23,40 @@ from contracts.canonical import canonical, parse_object
 from contracts.deliveries import StageReached
 from contracts.errors import RelayError
 from contracts.topics import DELIVERIES, HORIZONS, OUTCOMES, Topics
+from services.gateway.pressure import Quota
 from services.kernel.service import Runtime
 from services.kernel.submitting import mirroring, relayed
 
 log = structlog.stdlib.get_logger(__name__)
 
 _KAFKA_DEADLINE: Final = 10.0  # seconds
+_ANSWERS: Final = frozenset({OUTCOMES, DELIVERIES, HORIZONS})
+"""What nobody has to decide."""
 
 
 class PeerRoutes:
     """The path of other buses."""
 
-    def __init__(self, runtime: Runtime, door: Door) -> None:
+    def __init__(self, runtime: Runtime, door: Door, quota: Quota) -> None:
         self._runtime = runtime
         self._door = door
+        self._quota = quota
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """The route."""
         return [web.post("/v1/peer", self.take, expect_handler=expecting(LARGEST))]
 
     async def take(self, request: web.Request) -> web.Response:
-        """Take an envelope. 403 for who is no bus, 422 for what does not hold, 503 while Kafka is away."""
+        """Take an envelope.
+
+        403 for who is no bus, 422 for what does not hold, 429 for who sends more than its share while this bus is
+        behind, 503 while Kafka is away.
+        """
         caller = await self._door.caller(request)
         contracts, settings = self._runtime.library.current(), self._runtime.settings
         if not contracts.agencies.is_bus(caller.agency) or caller.agency == settings.bus:
             raise ProblemError("not-a-bus", f"{caller.agency} is not a bus that this one is linked with")
+        self._quota.require(caller.agency, time.monotonic())
         sealed = parse_object(await read_body(request, LARGEST))
         now = self._runtime.clock()
         between = Between(contracts.agencies, caller.agency, settings.bus, now, settings.future_tolerance)
@@ -56,6 +66,9 @@ class PeerRoutes:
         except RelayError as error:
             log.error("not taken from another bus", peer=caller.agency, reason=str(error))
             raise ProblemError("relay-refused", str(error)) from error
+        for message in messages:
+            if message.topic not in _ANSWERS:
+                self._quota.spend(caller.agency)
         try:
             await self._runtime.producer.send_all(messages, deadline=_KAFKA_DEADLINE)
         except KafkaUnavailable as error:

@@ -1,9 +1,10 @@
 """Back-pressure: when the bus falls behind, who sends more than a fair share is asked to wait, and nobody else.
 
-Once a second the gateway looks how many submissions and events wait in Kafka. Above a limit, a little less than what
-the bus has just done in a second may come, and is divided among those who send: who wants less than an equal part gets
-all of it, the others share the rest equally (max-min fairness). What is beyond is answered 429 with the seconds to
-wait, before it costs a signature. Without that, a flood would make everybody's submissions wait behind it.
+Once a second the gateway looks how many submissions and events wait in Kafka, and so what the bus does in a second.
+When more waits than it does in half a second, what it does is divided among those who send: who wants less than an
+equal part gets all of it, the others share the rest equally (max-min fairness), and only half of it until the bus has
+caught up, for everybody's submissions wait behind theirs. What is beyond is answered 429 with the seconds to wait,
+before it costs a signature. It ends when no more is wanted than the bus does.
 """
 
 import asyncio
@@ -27,8 +28,15 @@ _DELIVERY: Final = "delivery"
 _MEMORY: Final = 0.5
 """How much of an agency's demand of the second before still counts."""
 _LONGEST_WAIT: Final = 60  # seconds
-_SLACK: Final = 0.9
-"""How much of what the bus does may come while it is behind: the rest is for catching up."""
+_BEHIND: Final = 0.5  # seconds of its work that may wait for the bus
+_FEW: Final = 100
+"""As many may wait for any bus."""
+_BUSY: Final = 20
+"""While as many wait, the bus does what it can."""
+_BRAKE: Final = 0.5
+"""How much of their share they may send who want more, while the bus is behind."""
+_PROBE: Final = 1.1
+"""The same while it is not: it may do more than is known."""
 _LEAST: Final = 20.0
 """Submissions a second that always may come."""
 _FORGOTTEN: Final = 0.5
@@ -67,10 +75,10 @@ class Quota:
     """Decides who may go on; no I/O. Safe within one loop."""
 
     def __init__(self, limit: int) -> None:
-        """`limit`: how many may wait before the bus is behind."""
+        """`limit`: how many may wait at most before the bus is behind, however much it does in a second."""
         self._limit = limit
         self._backlog = 0
-        self._done = 0.0
+        self._capacity = 0.0
         self._through = 0
         self._wanted: dict[str, float] = {}
         self._demand: dict[str, float] = {}
@@ -87,16 +95,23 @@ class Quota:
         demand = {code: self._demand.get(code, 0) * _MEMORY + self._wanted.get(code, 0) for code in agencies}
         self._demand = {code: wanted for code, wanted in demand.items() if wanted >= _FORGOTTEN}
         done = max(0.0, self._through - (backlog - self._backlog))
-        self._done = (self._done + done) / 2 if self._done else done
-        # It ends later than it began, so that it does not flicker.
-        if backlog > self._limit or (self.pressed and backlog > self._limit // 2):
-            fair = shares(max(_LEAST, self._done * _SLACK), self._demand)
-            before, level = self._buckets or {}, max(fair.values(), default=_LEAST)
-            # Who wanted less may want as much as the others at any moment.
-            self._buckets = {code: _renewed(before.get(code), level, now) for code in fair}
+        busy = min(backlog, self._backlog) >= _BUSY
+        # What it did while little waited is the least that it can do.
+        self._capacity = (self._capacity + done) / 2 if busy and self._capacity else max(self._capacity, done)
+        behind = backlog > min(self._limit, max(_FEW, self._capacity * _BEHIND))
+        if behind or (self.pressed and sum(self._demand.values()) > self._capacity):
+            self._divide(_BRAKE if behind else _PROBE, now)
         else:
             self._buckets = None
         self._wanted, self._through, self._backlog = {}, 0, backlog
+
+    def _divide(self, part: float, now: float) -> None:
+        """Give each its share of what the bus does, those who want more than that only a part of it."""
+        fair = shares(max(_LEAST, self._capacity), self._demand)
+        before, level = self._buckets or {}, max(fair.values(), default=_LEAST)
+        # Who wanted less may want as much as the others at any moment.
+        rates = {code: level * part if self._demand[code] > share else level for code, share in fair.items()}
+        self._buckets = {code: _renewed(before.get(code), rate, now) for code, rate in rates.items()}
 
     def require(self, agency: str, now: float) -> None:
         """Before anything is checked. Raises ProblemError `overloaded` for who has sent its share."""

@@ -1,6 +1,7 @@
 """青浦's bus at the door of 闵行's, by the client that delivery uses: what it hands over, and what it is refused."""
 
 import secrets
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -181,6 +182,22 @@ async def post(rig: Rig, body: bytes, token: str | None = None) -> Any:
     token = token or issue(key(QINGPU_BUS), MINHANG_BUS, datetime.now(UTC), secrets.token_urlsafe(16))
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     return await rig.ask("POST", "/v1/peer", data=body, headers=headers)
+
+
+async def test_a_peer_that_floods_is_asked_to_wait(rig: Rig) -> None:
+    """As an agency is: while the bus is behind, and for what has to be decided."""
+    await rig.gateway._pressure.stop()
+    quota = rig.gateway._pressure.quota
+    for code in (QINGPU_BUS, MINHANG):
+        for _ in range(1000):
+            quota.spend(code)
+    quota.look(5000, time.monotonic())
+    while quota._buckets and quota._buckets[QINGPU_BUS].left > 0:
+        await Peer(rig).hand_over(submission())
+    with pytest.raises(PartnerAway) as caught:
+        await Peer(rig).hand_over(submission())
+    assert caught.value.retry_after is not None
+    assert caught.value.retry_after >= timedelta(seconds=1)
 
 
 async def test_a_peer_that_does_not_witness_is_not_believed(rig: Rig) -> None:
