@@ -6,6 +6,7 @@ ConnectorError
 ├── ProvisionError     a cluster's topics are not what the contracts say
 ├── KafkaUnavailable   Kafka did not acknowledge in time; the same message may be sent again
 ├── KafkaRefused       Kafka will never take this message
+├── SubmissionRefused  the bus does not take a list of events; the message is its own
 ├── ReadRefused        the bus does not answer a read; the message is its own
 ├── PartnerAway, PartnerRefuses, PartnerGone      a partner does not take something (connectors/channel.py)
 ├── Unreadable         what a partner sent cannot be understood
@@ -39,6 +40,10 @@ class KafkaUnavailable(ConnectorError):
 
 class KafkaRefused(ConnectorError):
     """Kafka will not take this message, now or later: too large, no such topic, not allowed."""
+
+
+class SubmissionRefused(ConnectorError):
+    """The bus does not take a list of events as a whole: malformed, or too long."""
 
 
 class ReadRefused(ConnectorError):

@@ -11,7 +11,7 @@ import asyncio
 import random
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ import uuid_utils
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector
 from yarl import URL
 
+from connectors.errors import SubmissionRefused
 from connectors.http.cloudevents import BATCHED, STRUCTURED
 from connectors.http.files import Content, Patience, content_of, download, upload
 from connectors.http.tokens import issue
@@ -141,6 +142,31 @@ class AgencyClient:
     async def submit_batch(self, events: Sequence[Document], *, wait: int | None = None) -> Answer:
         """Send a batch once; its answer is an array of `{"id", "status", "body"}`. Raises ClientError."""
         return await self._post("/v1/submissions", list(events), BATCHED, wait)
+
+    async def submit_all(
+        self, events: Sequence[Document], *, wait: int | None = None, patience: float = 120
+    ) -> list[dict[str, Any]]:
+        """Send a list until each event is answered: those the same again that are to wait, in their order.
+
+        What the bus answered, `{"id", "status", "body"}` for each. Raises TimeoutError when for `patience` seconds
+        none was, and SubmissionRefused when the list as a whole is not taken.
+        """
+        answers: dict[int, dict[str, Any]] = {}
+        attempt, waiting = Patience(patience), list(range(len(events)))
+        while waiting:
+            with suppress(ClientError, OSError):
+                answer = await self.submit_batch([events[index] for index in waiting], wait=wait)
+                if answer.status == 200:
+                    answers |= dict(zip(waiting, answer.json, strict=True))
+                elif answer.status not in TRY_AGAIN:
+                    raise SubmissionRefused(f"a list of events was answered {answer.status}: {answer.body[:500]!r}")
+            left = [index for index in waiting if index not in answers or answers[index]["status"] in TRY_AGAIN]
+            if len(left) < len(waiting):
+                attempt.renew()
+            waiting = left
+            if waiting:
+                await attempt.pause(f"{len(waiting)} of {len(events)} events wait")
+        return [answers[index] for index in range(len(events))]
 
     async def submit_surely(self, event: Document, *, wait: int | None = None, patience: float = 120) -> Answer:
         """Send one event until it is answered: the same id again after 503, 429 or a lost connection.

@@ -146,9 +146,13 @@ async def fly(
 async def _submit(client: AgencyClient, events: Sequence[Document], flight: Flight) -> None:
     now = time.perf_counter()
     flight.sent |= {str(event["exchange"]): now for event in events}
-    answer = await (client.submit_surely(events[0]) if len(events) == 1 else client.submit_batch(events))
-    if answer.status not in {200, 202}:
-        message = f"a submission was answered {answer.status}: {answer.body[:300]!r}"
+    if len(events) == 1:
+        answer = await client.submit_surely(events[0])
+        statuses = {answer.status}
+    else:
+        statuses = {item["status"] for item in await client.submit_all(events)}
+    if not statuses <= {200, 201, 202}:
+        message = f"submissions were answered {sorted(statuses)}"
         raise RuntimeError(message)
 
 

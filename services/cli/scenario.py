@@ -23,7 +23,8 @@ import psycopg
 from psycopg import sql
 from rich.console import Console
 
-from connectors.http.client import TRY_AGAIN, AgencyClient, new_event
+from connectors.errors import SubmissionRefused
+from connectors.http.client import AgencyClient, new_event
 from connectors.kafka.reader import read_all
 from connectors.postgres.pool import Pool, open_pool
 from contracts import library
@@ -52,8 +53,6 @@ BATCH: Final = 100
 LANES: Final = 4
 """Requests at a time."""
 _WAIT: Final = 60  # seconds that a request waits for the outcomes
-_PAUSES: Final = (0.5, 1, 2, 4, 8)
-"""Seconds after which a request that was not taken is sent again."""
 _SAMPLE: Final = 100
 """One receipt in so many is verified."""
 _MOMENT: Final = timedelta(minutes=1)
@@ -164,15 +163,11 @@ class Player:
 
     async def _submit(self, events: Sequence[Document], lanes: asyncio.Semaphore) -> None:
         async with lanes:
-            answer = await self.client.submit_batch(events, wait=_WAIT)
-            for pause in _PAUSES:
-                if answer.status not in TRY_AGAIN:
-                    break
-                await asyncio.sleep(pause)
-                answer = await self.client.submit_batch(events, wait=_WAIT)
-        if answer.status != 200:
-            raise NotRegisteredError(f"a batch was answered {answer.status}: {answer.body[:500]!r}")
-        for event, item in zip(events, answer.json, strict=True):
+            try:
+                answers = await self.client.submit_all(events, wait=_WAIT)
+            except (SubmissionRefused, TimeoutError) as error:
+                raise NotRegisteredError(str(error)) from error
+        for event, item in zip(events, answers, strict=True):
             if item["status"] != 201:
                 raise NotRegisteredError(f"{_named(event)} was answered {item['status']}: {_why(item['body'])}")
             if self.registered % _SAMPLE == 0:

@@ -109,14 +109,19 @@ class Acceptance:
         now = self._now()
         answers: dict[int, Answer] = {}
         fresh: dict[int, Submission] = {}
+        waits: dict[str, ProblemError] = {}
         for index, item in enumerate(items):
             if index and index % _CHECKS_IN_A_ROW == 0:
                 await asyncio.sleep(0)  # others must not wait for a whole batch
-            checked = self._check(item, now)
+            # Nothing of an exchange overtakes what is to be sent again.
+            exchange = str(item.get("exchange")) if isinstance(item, dict) else ""
+            checked = waits.get(exchange) or self._check(item, now)
             if isinstance(checked, Submission):
                 fresh[index] = checked
-            else:
-                answers[index] = checked
+                continue
+            answers[index] = checked
+            if checked.code == "overloaded":
+                waits[exchange] = checked
         # Only what is its sender's own takes up room.
         with self._room([item.event.envelope.source for item in fresh.values()]):
             answers |= await self._known(fresh)

@@ -1,10 +1,10 @@
 """Back-pressure: when the bus falls behind, who sends more than a fair share is asked to wait, and nobody else.
 
 Once a second the gateway looks how many submissions and events wait in Kafka, and so what the bus does in a second.
-When more waits than it does in half a second, what it does is divided among those who send: who wants less than an
-equal part gets all of it, the others share the rest equally (max-min fairness), and only half of it until the bus has
-caught up, for everybody's submissions wait behind theirs. What is beyond is answered 429 with the seconds to wait,
-before it costs a signature. It ends when no more is wanted than the bus does.
+When more waits than it does in a second, what it does is divided among those who send: who wants less than an equal
+part gets all of it, the others share the rest equally (max-min fairness), and only half of it until the bus has caught
+up, for everybody's submissions wait behind theirs. What is beyond is answered 429 with the seconds to wait, before it
+costs a signature. It ends when no more is wanted than the bus does. Who sends alone may send up to a fixed limit.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _DELIVERY: Final = "delivery"
 _MEMORY: Final = 0.5
 """How much of an agency's demand of the second before still counts."""
 _LONGEST_WAIT: Final = 60  # seconds
-_BEHIND: Final = 0.5  # seconds of its work that may wait for the bus
+_BEHIND: Final = 1.0  # seconds of its work that may wait for the bus
 _FEW: Final = 100
 """As many may wait for any bus."""
 _BUSY: Final = 20
@@ -75,7 +75,7 @@ class Quota:
     """Decides who may go on; no I/O. Safe within one loop."""
 
     def __init__(self, limit: int) -> None:
-        """`limit`: how many may wait at most before the bus is behind, however much it does in a second."""
+        """`limit`: how many may wait at most before the bus is behind, whatever it does in a second."""
         self._limit = limit
         self._backlog = 0
         self._capacity = 0.0
@@ -95,10 +95,11 @@ class Quota:
         demand = {code: self._demand.get(code, 0) * _MEMORY + self._wanted.get(code, 0) for code in agencies}
         self._demand = {code: wanted for code, wanted in demand.items() if wanted >= _FORGOTTEN}
         done = max(0.0, self._through - (backlog - self._backlog))
-        busy = min(backlog, self._backlog) >= _BUSY
-        # What it did while little waited is the least that it can do.
+        # A bus that stands still does not show what it can do; one that has little to do shows the least that it can.
+        busy = done > 0 and min(backlog, self._backlog) >= _BUSY
         self._capacity = (self._capacity + done) / 2 if busy and self._capacity else max(self._capacity, done)
-        behind = backlog > min(self._limit, max(_FEW, self._capacity * _BEHIND))
+        most = max(_FEW, self._capacity * _BEHIND) if len(self._demand) > 1 else self._limit
+        behind = backlog > min(self._limit, most)
         if behind or (self.pressed and sum(self._demand.values()) > self._capacity):
             self._divide(_BRAKE if behind else _PROBE, now)
         else:

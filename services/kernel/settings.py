@@ -15,7 +15,7 @@ class Settings(BaseSettings):
     calendar: a file of calendars beside the packaged ones. clock_grace: how long after a due instant the bus waits for
     what is on its way; clock_tolerance: what it says later than that, it marks as late.
     backlog_limit: how many submissions may wait at most before those who send more than their share are asked to; it
-    is less where the bus does less than that in half a second.
+    is less where several send and the bus does less than that in a second.
     legal_time: the file that drives legal time; without it, legal time is real time.
     files: where attachments lie: a path, or `s3://bucket/prefix` with AWS_… in the environment; by default a folder
     beside the keys. max_uploads, max_uploading: how many files an agency may have on their way in, and of what size

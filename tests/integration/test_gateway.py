@@ -328,6 +328,24 @@ async def test_batch_keeps_the_order_of_an_exchange(rig: Rig) -> None:
     assert in_order == [document["id"] for document in documents]
 
 
+async def test_what_waits_is_not_overtaken(rig: Rig) -> None:
+    """Once 闵行 has sent its share, nothing that follows in the same exchange goes on, whoever says it."""
+    quota = rig.gateway._pressure.quota
+    for code in (MINHANG, QINGPU):
+        for _ in range(1000):
+            quota.spend(code)
+    quota.look(5000, time.monotonic())
+    exchange = new_exchange()
+    others = [event(QINGPU, fact("transfer.receipted"), exchange=of) for of in (exchange, new_exchange())]
+    answer = await rig.minhang.submit_batch([*(opening(exchange) for _ in range(40)), *others])
+    statuses = [item["status"] for item in answer.json]
+    through = statuses.index(429)
+    assert statuses == [202] * through + [429] * (41 - through) + [202]
+    assert through < 40
+    while quota.pressed:
+        quota.look(0, time.monotonic())
+
+
 async def test_batch_that_waits(rig: Rig) -> None:
     one, two, three = opening(), opening(), opening()
     waiting = asyncio.create_task(rig.minhang.submit_batch([one, two, three], wait=3))

@@ -186,7 +186,6 @@ async def post(rig: Rig, body: bytes, token: str | None = None) -> Any:
 
 async def test_a_peer_that_floods_is_asked_to_wait(rig: Rig) -> None:
     """As an agency is: while the bus is behind, and for what has to be decided."""
-    await rig.gateway._pressure.stop()
     quota = rig.gateway._pressure.quota
     for code in (QINGPU_BUS, MINHANG):
         for _ in range(1000):

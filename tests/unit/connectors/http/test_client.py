@@ -1,11 +1,13 @@
 """The agencies' client: events that verify, and a submission that is sent until it is answered."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import pytest
 from aiohttp import web
 
+from connectors.errors import SubmissionRefused
 from connectors.http.client import AgencyClient, new_event, new_id
 from connectors.http.server import Server
 from connectors.http.tokens import verify
@@ -82,6 +84,50 @@ async def test_a_refusal_is_an_answer(client: AgencyClient, bus: Moody) -> None:
     bus.moods = ["bad", "good"]
     assert (await client.submit_surely({"id": "1"})).status == 422
     assert len(bus.bodies) == 1
+
+
+class Choosy:
+    """A bus that answers lists, and each event in them, as it is told; what else is good."""
+
+    def __init__(self, *moods: int | list[int]) -> None:
+        self.moods = list(moods)
+        self.lists: list[list[str]] = []
+
+    async def submit(self, request: web.Request) -> web.Response:
+        ids = [event["id"] for event in await request.json()]
+        self.lists.append(ids)
+        mood = self.moods.pop(0) if self.moods else [202] * len(ids)
+        if isinstance(mood, int):
+            return web.json_response({}, status=mood)
+        return web.json_response(
+            [{"id": id_, "status": status, "body": {}} for id_, status in zip(ids, mood, strict=True)]
+        )
+
+
+@asynccontextmanager
+async def before(bus: Choosy) -> AsyncGenerator[AgencyClient]:
+    server = Server("choosy", [web.post("/v1/submissions", bus.submit)], list)
+    await server.start("127.0.0.1", 0)
+    async with AgencyClient(f"http://127.0.0.1:{server.port}/", key(MINHANG), BUS) as opened:
+        yield opened
+    await server.stop()
+
+
+async def test_of_a_list_those_that_wait_are_sent_again_in_their_order() -> None:
+    bus = Choosy(503, [202, 429, 422, 429], [503, 201])
+    async with before(bus) as client:
+        answers = await client.submit_all([{"id": id_} for id_ in "abcd"])
+    assert [(item["id"], item["status"]) for item in answers] == [("a", 202), ("b", 202), ("c", 422), ("d", 201)]
+    assert bus.lists == [["a", "b", "c", "d"], ["a", "b", "c", "d"], ["b", "d"], ["b"]]
+
+
+async def test_a_list_that_is_not_taken_is_said() -> None:
+    async with before(Choosy(413)) as client:
+        with pytest.raises(SubmissionRefused, match="413"):
+            await client.submit_all([{"id": "1"}])
+    async with before(Choosy(*[[429]] * 100)) as client:
+        with pytest.raises(TimeoutError, match="1 of 1 events wait"):
+            await client.submit_all([{"id": "1"}], patience=0.2)
 
 
 async def test_patience_ends(client: AgencyClient, bus: Moody) -> None:

@@ -12,7 +12,8 @@ from uuid import UUID
 
 import pytest
 
-from connectors.http.client import AgencyClient, Answer
+from connectors.errors import SubmissionRefused
+from connectors.http.client import AgencyClient
 from contracts.calendar import SHANGHAI
 from contracts.canonical import Document, canonical, timestamp
 from contracts.clocks import Entry
@@ -220,20 +221,22 @@ def test_rounds_keep_the_order_of_each_exchange(plan: Sequence[Step]) -> None:
 
 
 class Bus:
-    """Answers batches with what it is given, in turn."""
+    """Answers a list with what it is given, or does not."""
 
-    def __init__(self, *answers: tuple[int, Any]) -> None:
-        self.answers = [Answer(status, canonical(body), {}) for status, body in answers]
+    def __init__(self, answer: list[dict[str, Any]] | Exception) -> None:
+        self.answer = answer
         self.bus = BUS
 
-    async def submit_batch(self, events: Sequence[Document], *, wait: int | None = None) -> Answer:
-        return self.answers.pop(0)
+    async def submit_all(self, events: Sequence[Document], *, wait: int | None = None) -> list[dict[str, Any]]:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
 
 
-async def submitted(*answers: tuple[int, Any]) -> Player:
+async def submitted(answer: list[dict[str, Any]] | Exception) -> Player:
     """A player that has stated one fact to a bus that answers so."""
     step = Step(TIME, "310112-cg", "transfer", new_exchange(), "id-1", fact("transfer.sent"), case="SYN-1")
-    client, driver, systems = cast("AgencyClient", Bus(*answers)), cast("Driver", None), cast("Systems", None)
+    client, driver, systems = cast("AgencyClient", Bus(answer)), cast("Driver", None), cast("Systems", None)
     player = Player(client, driver, {}, lambda _: None, systems)
     await player._submit([signed(step)], asyncio.Semaphore(1))
     return player
@@ -243,23 +246,21 @@ RECEIPT: Document = {"outcome": "receipt"}
 
 
 async def test_a_receipt_is_an_answer() -> None:
-    player = await submitted((200, [{"id": "id-1", "status": 201, "body": RECEIPT}]))
+    player = await submitted([{"id": "id-1", "status": 201, "body": RECEIPT}])
     assert (player.registered, player.sample) == (1, [RECEIPT])
 
 
-async def test_a_batch_that_was_not_taken_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.cli.scenario._PAUSES", (0.0, 0.0))
-    taken = (200, [{"id": "id-1", "status": 201, "body": RECEIPT}])
-    assert (await submitted((503, {}), (429, {}), taken)).registered == 1
-    with pytest.raises(NotRegisteredError, match="answered 503"):
-        await submitted((503, {}), (503, {}), (503, {}))
+@pytest.mark.parametrize("error", [SubmissionRefused("answered 413"), TimeoutError("nothing has got on")])
+async def test_a_batch_that_is_not_taken_is_an_error(error: Exception) -> None:
+    with pytest.raises(NotRegisteredError, match=str(error)):
+        await submitted(error)
 
 
 @pytest.mark.parametrize("status", [202, 409, 422, 503])
 async def test_anything_but_a_receipt_is_an_error_that_names_the_fact(status: int) -> None:
     problem = {"type": "urn:liandong:problem:not-a-party", "detail": "310112-cg is no party"}
     with pytest.raises(NotRegisteredError, match=f"310112-cg .*transfer.sent.* id-1 .*{status}: urn.*is no party"):
-        await submitted((200, [{"id": "id-1", "status": status, "body": problem}]))
+        await submitted([{"id": "id-1", "status": status, "body": problem}])
 
 
 def test_a_part_is_of_whole_exchanges(plan: Sequence[Step]) -> None:
