@@ -1,12 +1,14 @@
 """Deliveries over HTTP, for operators; HTTP only. The bus itself reads and acts, by a token of its own key.
 
-GET  /v1/deliveries?agency=&state=&after=&limit=     what waits, was relayed, or is parked; how partners fare
+GET  /v1/deliveries?agency=&state=&cursor=&limit=    what waits, was relayed, or is parked; how partners fare
 GET  /v1/deliveries/{kind}/{exchange}/{sequence}     the stages of each copy of an event
 POST /v1/deliveries/pause|resume {"agency"}          let nothing, or everything, be brought to a partner
 POST /v1/deliveries/retry {"agency", "positions"}    try items again now; without positions all that are parked
 """
 
+import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -23,6 +25,8 @@ from services.delivery.queue import Partner
 
 _MOST: Final = 500
 _LARGEST: Final = 64 * 1024
+_CURSOR: Final = re.compile(r"([0-9T:.-]{19,26}Z)/([0-9A-Za-z-]{0,64})/([0-9]{1,18})")
+_START: Final = "0001-01-01T00:00:00Z//0"
 
 
 class DeskRoutes:
@@ -44,15 +48,15 @@ class DeskRoutes:
         ]
 
     async def listed(self, request: web.Request) -> web.Response:
-        """Partners, and what is in the queue, those first that wait longest."""
+        """Partners, and what is in the queue, those first that wait longest; the next page follows `cursor`."""
         await self._operator(request)
-        given = parameters(request, "agency", "state", "after", "limit")
+        given = parameters(request, "agency", "state", "cursor", "limit")
         limit = whole(given, "limit", 100, lowest=1, highest=_MOST)
-        after = whole(given, "after", 0, lowest=0, highest=2**53)
+        place = _place(given.get("cursor", _START))
         state, agency = given.get("state"), given.get("agency")
         if state not in {None, "waiting", "relayed", "parked"}:
             raise bad("state", "waiting, relayed or parked")
-        values = {"agency": agency, "state": state, "after": after, "limit": limit}
+        values = {"agency": agency, "state": state, "limit": limit, **place}
         async with self._pool.connection() as connection:
             rows = await (await connection.execute(_LIST, values)).fetchall()
             counts: dict[str, int] = dict(await (await connection.execute(_COUNTS)).fetchall())
@@ -60,7 +64,10 @@ class DeskRoutes:
         channels = self._dispatch.partners()
         codes = sorted({*channels, *noted} if agency is None else {agency} & {*channels, *noted})
         partners = [self._partner(code, noted.get(code, Partner(code)), counts.get(code, 0)) for code in codes]
-        return json_response({"partners": partners, "deliveries": [_queued(row) for row in rows]})
+        page: Document = {"partners": [*partners], "deliveries": [_queued(row) for row in rows]}
+        if len(rows) == limit:
+            page["cursor"] = _cursor(rows[-1])
+        return json_response(page)
 
     async def shown(self, request: web.Request) -> web.Response:
         """The stages of every copy of an event, by recipient, and where it stands in the queue."""
@@ -159,6 +166,23 @@ def _queued(row: TupleRow) -> Document:
     return {name: value for name, value in document.items() if value is not None}
 
 
+def _cursor(row: TupleRow) -> str:
+    agency, position, queued_at = row[0], row[1], row[7]
+    return f"{_at(queued_at)}/{agency}/{position}"
+
+
+def _place(cursor: str) -> dict[str, object]:
+    """What follows a cursor. Raises ProblemError."""
+    found = _CURSOR.fullmatch(cursor)
+    try:
+        since = datetime.fromisoformat(found[1]) if found else None
+    except ValueError:
+        since = None
+    if found is None or since is None:
+        raise bad("cursor", "is none that an earlier page gave")
+    return {"since": since, "code": found[2], "position": int(found[3])}
+
+
 def _at(value: object) -> str:
     return timestamp(value)  # type: ignore[arg-type]
 
@@ -168,7 +192,7 @@ _ROW: Final = "agency, position, state, kind, exchange::text, sequence, attempt,
 _LIST: Final = f"""
     SELECT {_ROW} FROM delivery.queue
     WHERE (%(agency)s::text IS NULL OR agency = %(agency)s) AND (%(state)s::text IS NULL OR state = %(state)s)
-        AND position > %(after)s
+        AND (queued_at, agency, position) > (%(since)s, %(code)s, %(position)s)
     ORDER BY queued_at, agency, position LIMIT %(limit)s
 """  # noqa: S608, of constants
 

@@ -100,7 +100,8 @@ class Partners:
         for code, at in due.items():
             if code in self._served and at <= now:
                 self._served[code].drain.wake.set()
-            elif code not in wanted:
+        for code in await self._dispatch.queue.recipients():
+            if code not in wanted:
                 await self._left_in_inbox(code)
 
     async def _left_in_inbox(self, code: str) -> None:

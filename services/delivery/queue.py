@@ -108,6 +108,12 @@ class Queue:
             rows = await (await connection.execute(_NEXT_DUE, {"agency": agency})).fetchall()
         return dict(rows)
 
+    async def recipients(self) -> list[str]:
+        """All for whom anything is in the queue, whatever its state."""
+        async with self._pool.connection() as connection:
+            rows = await (await connection.execute(_RECIPIENTS)).fetchall()
+        return [code for (code,) in rows]
+
     async def leave(self, connection: Connection, agency: str) -> list[Copy]:
         """Take everything of a recipient out of the queue; the copies among it."""
         await lock_inbox(connection, agency)
@@ -318,6 +324,10 @@ _DUE: Final = f"""
 _NEXT_DUE: Final = """
     SELECT agency, min(next_at) FROM delivery.queue
     WHERE (%(agency)s::text IS NULL OR agency = %(agency)s) AND head AND state = 'waiting' GROUP BY agency
+"""
+
+_RECIPIENTS: Final = """
+    SELECT agency FROM delivery.inboxes i WHERE EXISTS (SELECT FROM delivery.queue q WHERE q.agency = i.agency)
 """
 
 _FETCHED: Final = """

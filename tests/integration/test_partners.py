@@ -9,19 +9,22 @@ from typing import Any
 
 import pytest
 
+from connectors.http.server import Server
+from connectors.http.tokens import Door, ReplayGuard
 from connectors.kafka.settings import KafkaSettings
 from connectors.simulation import Mode
 from connectors.webhook.simulator import Endpoint
 from contracts.records import Record
 from contracts.signatures import verify_seal
 from services.delivery.app import SCHEMA
+from services.delivery.desk import DeskRoutes
 from services.kernel.service import Runtime
 from services.kernel.time import driven, set_driven
 from tests.support.factory import BUS, TIME, key, new_exchange, world
 from tests.support.partners import Delivering, delivering, set_channel
 from tests.support.play import MINHANG, QINGPU, Play
 from tests.support.registered import moved, registered, runtime
-from tests.support.serving import eventually
+from tests.support.serving import client, eventually
 
 HOUR = timedelta(hours=1)
 
@@ -292,6 +295,46 @@ async def test_who_wants_to_come_itself_from_now_on_finds_everything_in_its_inbo
         await set_channel(around, QINGPU, via="inbox")
         await nothing_waits(delivery)
         assert [sequence for stage, sequence, _ in await delivery.said(QINGPU) if stage == "delivered"] == [1, 2, 3]
+
+
+async def test_what_is_parked_is_left_in_the_inbox_too(around: Runtime, endpoint: Endpoint, play: list[Record]) -> None:
+    """Nothing of it is due any more, so nothing else would look at it."""
+    await set_channel(around, QINGPU, url=f"{endpoint.url}/hook")
+    endpoint.faults.set(Mode.OFF)
+    async with delivering(around) as delivery:
+        await delivery.take_in(*afresh(play))
+        async with around.pool.connection() as connection:
+            await connection.execute("UPDATE delivery.queue SET state = 'parked', head = position = 1")
+        await set_channel(around, QINGPU, via="inbox")
+        await nothing_waits(delivery)
+
+
+async def test_the_list_of_deliveries_comes_in_pages_in_order(around: Runtime, play: list[Record]) -> None:
+    """Of several agencies, whose positions are their own."""
+    for agency in (QINGPU, MINHANG):
+        await set_channel(around, agency, url="http://127.0.0.1:9/hook", disabled=True)
+    async with delivering(around) as delivery:
+        for _ in range(3):
+            await delivery.take_in(*afresh(play))
+        door = Door(around.library, BUS, ReplayGuard(around.pool, "delivery"), around.settings.token_lifetime)
+        server = Server("delivery", DeskRoutes(delivery.dispatch, door).routes(), list)
+        await server.start("127.0.0.1", 0)
+        try:
+            async with client(f"http://127.0.0.1:{server.port}", BUS) as operator:
+                whole = (await operator.get("/v1/deliveries", limit=500)).json
+                assert "cursor" not in whole
+                found: list[Any] = []
+                cursor: str | None = None
+                while cursor is not None or not found:
+                    page = (await operator.get("/v1/deliveries", cursor=cursor, limit=4)).json
+                    found += page["deliveries"]
+                    cursor = page.get("cursor")
+                assert found == whole["deliveries"]
+                assert {item["agency"] for item in found} == {QINGPU, MINHANG}
+                for wrong in ("7", "//", "2026-13-01T00:00:00Z/a/1", "2026-11-01T00:00:00Z/a/9999999999999999999"):
+                    assert (await operator.get("/v1/deliveries", cursor=wrong)).code == "bad-parameter"
+        finally:
+            await server.stop()
 
 
 async def test_what_lies_unread_is_brought_when_a_channel_begins(
