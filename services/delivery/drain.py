@@ -51,6 +51,7 @@ class Drain:
         self._pace = Pace(self._terms.per_second)
         self._in_hand: dict[asyncio.Task[Attempted], Waiting] = {}
         self._next: datetime | None = None
+        self._last_author: str | None = None
         self._background = Background(f"delivery: {agency.code}", self._drain_always)
         self.wake = asyncio.Event()
 
@@ -94,7 +95,8 @@ class Drain:
         room = partner.breaker.room(now, len(self._in_hand), self._terms.concurrency)
         if room:
             without = {waiting.thread for waiting in self._in_hand.values()}
-            for waiting in await self._queue.due(code, now, without, room):
+            for waiting in await self._queue.due(code, now, without, room, self._last_author):
+                self._last_author = waiting.author
                 task = asyncio.create_task(self._attempt(waiting))
                 task.add_done_callback(lambda _: self.wake.set())
                 self._in_hand[task] = waiting

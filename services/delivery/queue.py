@@ -96,10 +96,16 @@ class Queue:
         await connection.execute(_PUT, (now, now, *columns))
         await connection.execute(_NOTIFY)
 
-    async def due(self, agency: str, now: datetime, without: Collection[str], limit: int) -> list[Waiting]:
-        """The heads that may be tried now, those first that have been due for longest; `without` these threads."""
+    async def due(
+        self, agency: str, now: datetime, without: Collection[str], limit: int, after: str | None = None
+    ) -> list[Waiting]:
+        """The heads that may be tried now, of each author in turn, beginning with who follows `after`.
+
+        Of one author's those first that have been due for longest; `without` these threads.
+        """
+        values = {"agency": agency, "now": now, "without": [*without], "limit": limit, "after": after or ""}
         async with self._pool.connection() as connection:
-            rows = await (await connection.execute(_DUE, (agency, now, list(without), limit))).fetchall()
+            rows = await (await connection.execute(_DUE, values)).fetchall()
         return [_waiting(agency, row) for row in rows]
 
     async def next_due(self, agency: str | None = None) -> dict[str, datetime]:
@@ -316,9 +322,25 @@ _JOINED: Final = """
 """
 
 _DUE: Final = f"""
-    SELECT {_COLUMNS} FROM delivery.queue q {_JOINED}
-    WHERE q.agency = %s AND q.head AND q.state = 'waiting' AND q.next_at <= %s AND NOT q.thread = ANY(%s)
-    ORDER BY q.next_at, q.position LIMIT %s
+    WITH RECURSIVE authors AS (
+        SELECT min(coalesce(author, '')) AS author FROM delivery.queue
+        WHERE agency = %(agency)s AND head AND state = 'waiting'
+        UNION ALL
+        SELECT (
+            SELECT min(coalesce(q.author, '')) FROM delivery.queue q
+            WHERE q.agency = %(agency)s AND q.head AND q.state = 'waiting' AND coalesce(q.author, '') > authors.author
+        ) FROM authors WHERE authors.author IS NOT NULL
+    ), due AS (
+        SELECT first.*, row_number() OVER (PARTITION BY authors.author ORDER BY next_at, position) AS turn
+        FROM authors CROSS JOIN LATERAL (
+            SELECT * FROM delivery.queue q
+            WHERE q.agency = %(agency)s AND q.head AND q.state = 'waiting' AND coalesce(q.author, '') = authors.author
+                AND q.next_at <= %(now)s AND NOT q.thread = ANY(%(without)s)
+            ORDER BY q.next_at, q.position LIMIT %(limit)s
+        ) AS first
+    )
+    SELECT {_COLUMNS} FROM due q {_JOINED}
+    ORDER BY q.turn, coalesce(q.author, '') <= %(after)s, coalesce(q.author, ''), q.position LIMIT %(limit)s
 """  # noqa: S608, of constants
 
 _NEXT_DUE: Final = """

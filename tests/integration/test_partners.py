@@ -22,7 +22,7 @@ from services.kernel.service import Runtime
 from services.kernel.time import driven, set_driven
 from tests.support.factory import BUS, TIME, key, new_exchange, world
 from tests.support.partners import Delivering, delivering, set_channel
-from tests.support.play import MINHANG, QINGPU, Play
+from tests.support.play import MINHANG, QINGPU, XUHUI, Play
 from tests.support.registered import moved, registered, runtime
 from tests.support.serving import client, eventually
 
@@ -335,6 +335,24 @@ async def test_the_list_of_deliveries_comes_in_pages_in_order(around: Runtime, p
                     assert (await operator.get("/v1/deliveries", cursor=wrong)).code == "bad-parameter"
         finally:
             await server.stop()
+
+
+async def test_of_many_letters_of_one_sender_another_s_do_not_wait(around: Runtime, endpoint: Endpoint) -> None:
+    ours, theirs = (registered(Play("transfer").given((source, "transfer.sent"))) for source in (MINHANG, XUHUI))
+    await set_channel(around, QINGPU, url=f"{endpoint.url}/hook", disabled=True)
+    async with delivering(around) as delivery:
+        for _ in range(40):
+            await delivery.take_in(*afresh(ours))
+        late = [afresh(theirs) for _ in range(3)]
+        for records in late:
+            await delivery.take_in(*records)
+        await set_channel(around, QINGPU, url=f"{endpoint.url}/hook", concurrency=1)
+        await all_taken(endpoint, 43)
+        sources = [item["event"]["source"] for item in endpoint.taken.values()]
+        places = [place for place, source in enumerate(sources) if source == XUHUI]
+        assert places in ([1, 3, 5], [0, 2, 4])
+        exchanges = [item["event"]["exchange"] for item in endpoint.taken.values() if item["event"]["source"] == XUHUI]
+        assert exchanges == [records[0].exchange for records in late]
 
 
 async def test_what_lies_unread_is_brought_when_a_channel_begins(
