@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias, get_args
+from uuid import UUID
 
 from contracts.agencies import Agencies
 from contracts.canonical import Document, canonical, digest, parse_object, stamped, timestamp
@@ -63,10 +64,13 @@ class Forwarded:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An outcome that the other bus states, of a submission with this id."""
+    """An outcome that the other bus states, of this submission in this exchange."""
 
     statement: Statement
+    source: str
     id: str
+    kind: str
+    exchange: str
 
 
 Item: TypeAlias = Mirrored | Forwarded | Answered | StageReached | Horizon
@@ -213,17 +217,20 @@ def _answered(document: Document, between: Between) -> Answered:
     if not isinstance(outcome, dict):
         raise RelayError("a statement holds an outcome")
     source, id_, name = outcome["source"], outcome["id"], outcome["outcome"]
-    if not (isinstance(source, str) and isinstance(id_, str) and name in get_args(OutcomeName)):
-        raise RelayError("an outcome names its source, its id and what it is")
-    if between.agencies.get(source) is None or between.agencies.elsewhere(source, between.bus) is not None:
-        raise RelayError(f"this bus does not host {source[:64]!r}, to whom the outcome goes")
+    kind, exchange = outcome["kind"], outcome["exchange"]
+    UUID(str(exchange))
+    texts = all(isinstance(item, str) for item in (source, id_, kind, exchange))
+    if not texts or name not in get_args(OutcomeName):
+        raise RelayError("an outcome names its source, its id, its exchange and what it is")
+    if between.agencies.get(str(source)) is None or between.agencies.elsewhere(str(source), between.bus) is not None:
+        raise RelayError(f"this bus does not host {str(source)[:64]!r}, to whom the outcome goes")
     try:
         signer = verify_seal(outcome, between.agencies, between.now)
     except ContractError as error:
         raise RelayError(f"the outcome does not verify: {error}") from error
     if not signer == outcome.get("bus") == between.peer:
         raise RelayError(f"the outcome is {signer}'s, not {between.peer}'s")
-    return Answered(statement, id_)
+    return Answered(statement, str(source), str(id_), str(kind), str(exchange))
 
 
 def _stage(stage: StageReached, between: Between) -> StageReached:

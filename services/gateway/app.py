@@ -56,7 +56,7 @@ class Gateway:
         )
         door = Door(runtime.library, settings.bus, ReplayGuard(runtime.pool, "gateway"), settings.token_lifetime)
         self._submissions = SubmissionRoutes(settings, self._acceptance, store, door)
-        self._peers = PeerRoutes(runtime, door, quota)
+        self._peers = PeerRoutes(runtime, store, door, quota)
         self._contracts = ContractRoutes(runtime.library)
 
     async def start(self) -> None:

@@ -126,6 +126,11 @@ class Store:
         """The outcomes that these submissions have by now."""
         return [_outcome(row) for row in await self._run(_OUTCOMES_OF, _columns(keys))]
 
+    async def slip(self, key: Key) -> bytes | None:
+        """The slip of a submission, if the gateway kept it."""
+        rows = await self._run(_SLIP, key)
+        return rows[0][0] if rows else None
+
     async def known(self, source: str, id_: str) -> Known | None:
         """What is known of a (source, id). A later content under the same id never hides the first."""
         rows = await self._run(_KNOWN, (source, id_))
@@ -240,6 +245,8 @@ _OUTCOMES_OF: Final = """
     JOIN gateway.submissions s USING (source, id, digest)
     WHERE s.outcome IS NOT NULL
 """
+
+_SLIP: Final = "SELECT slip FROM gateway.submissions WHERE source = %s AND id = %s AND digest = %s"
 
 _KNOWN: Final = """
     SELECT slip, source, id, digest, outcome, code, document, stands FROM gateway.submissions

@@ -19,12 +19,15 @@ from connectors.http.problem import ProblemError, unavailable
 from connectors.http.server import expecting, json_bytes, read_body
 from connectors.http.tokens import Door
 from connectors.kafka.producer import Message
+from connectors.postgres.pool import transient
 from contracts.canonical import canonical, parse_object
 from contracts.deliveries import StageReached
 from contracts.errors import RelayError
 from contracts.topics import DELIVERIES, HORIZONS, OUTCOMES, Topics
+from services.gateway.outcomes import Store
 from services.gateway.pressure import Quota
 from services.kernel.service import Runtime
+from services.kernel.store import exchanges
 from services.kernel.submitting import mirroring, relayed
 
 log = structlog.stdlib.get_logger(__name__)
@@ -37,8 +40,9 @@ _ANSWERS: Final = frozenset({OUTCOMES, DELIVERIES, HORIZONS})
 class PeerRoutes:
     """The path of other buses."""
 
-    def __init__(self, runtime: Runtime, door: Door, quota: Quota) -> None:
+    def __init__(self, runtime: Runtime, store: Store, door: Door, quota: Quota) -> None:
         self._runtime = runtime
+        self._store = store
         self._door = door
         self._quota = quota
 
@@ -62,6 +66,9 @@ class PeerRoutes:
         between = Between(contracts.agencies, caller.agency, settings.bus, now, settings.future_tolerance)
         try:
             items = opened(sealed, between)
+            for item in items:
+                if isinstance(item, Answered):
+                    await self._require_asked(item, caller.agency)
             messages = [message for item in items for message in self._messages(item, contracts.topics)]
         except RelayError as error:
             log.error("not taken from another bus", peer=caller.agency, reason=str(error))
@@ -76,6 +83,22 @@ class PeerRoutes:
         log.info("taken from another bus", peer=caller.agency, items=[type(item).__name__ for item in items], hop=1)
         return json_bytes(canonical(taken(sealed, self._runtime.bus_key, now)))
 
+    async def _require_asked(self, answered: Answered, peer: str) -> None:
+        """Make sure that a peer states the outcome of what it was there to decide. Raises RelayError, ProblemError."""
+        key, runtime = (answered.kind, answered.exchange), self._runtime
+        try:
+            kept = await exchanges(runtime.pool, runtime.library.current().topics, [key])
+            slip = await self._store.slip((answered.source, answered.id, answered.statement.digest))
+        except Exception as error:
+            if not transient(error):
+                raise
+            raise unavailable("whose exchange it is cannot be looked up now: hand it over again") from error
+        if {records[0].standing.home for records in kept.values()} != {peer}:
+            raise RelayError(f"{peer} does not keep {answered.kind} {answered.exchange}, so it decides nothing in it")
+        about = parse_object(slip) if slip else {}
+        if about and (about.get("kind"), about.get("exchange")) != key:
+            raise RelayError(f"the submission {answered.id[:64]!r} was of another exchange")
+
     def _messages(self, item: Item, topics: Topics) -> Iterator[Message]:
         """Where an item goes. Raises RelayError for a kind that nobody registers here."""
         match item:
@@ -85,8 +108,8 @@ class PeerRoutes:
                     yield mirroring(record, self._runtime.clock(), self._runtime.bus_key, topic)
             case Forwarded(event, slip):
                 yield relayed(event, slip, _topic(str(event.get("kind")), topics))
-            case Answered(statement, id_):
-                yield Message(topic=OUTCOMES, key=id_.encode(), value=statement.to_bytes())
+            case Answered():
+                yield Message(topic=OUTCOMES, key=item.id.encode(), value=item.statement.to_bytes())
             case StageReached():
                 yield Message(topic=DELIVERIES, key=item.exchange.encode(), value=item.to_bytes())
             case _:

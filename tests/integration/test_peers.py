@@ -16,6 +16,7 @@ from connectors.channel import Handed, Opening, Parcel, PartnerAway, PartnerRefu
 from connectors.districts.mapping import (
     envelope,
     mirror_item,
+    outcome_item,
     stage_item,
     submission_item,
     through_item,
@@ -30,16 +31,18 @@ from connectors.postgres import migrations
 from connectors.postgres.pool import open_pool
 from contracts.agencies import Channel
 from contracts.canonical import Document, canonical, parse_object, timestamp
+from contracts.codec import content_digest
 from contracts.deliveries import StageReached
 from contracts.horizons import Horizon
 from contracts.library import Library
 from contracts.mirrors import mirrored
-from contracts.records import Record, receipt, slip
+from contracts.records import Record, Statement, receipt, slip
 from contracts.signatures import seal, verify_seal
 from events.envelope import BUS_ATTRIBUTES
 from services.cli.provisioning import topic_specs
 from services.gateway.app import SCHEMA
 from services.kernel.registrar import read_submission
+from services.kernel.schema import schema
 from services.kernel.service import Runtime
 from services.kernel.settings import Settings
 from services.kernel.submitting import mirroring
@@ -47,14 +50,14 @@ from tests.support.factory import event, fact, key, new_exchange, sign
 from tests.support.federation import MINHANG_BUS, QINGPU_BUS, federated, overlay
 from tests.support.gateway import Rig, serving
 from tests.support.play import MINHANG, QINGPU, XUHUI, Play
-from tests.support.registered import on_kafka, registered
+from tests.support.registered import on_kafka, registered, store
 
 
 @pytest.fixture
 async def rig(kafka: KafkaSettings, database: str, tmp_path: Path) -> AsyncIterator[Rig]:
     contracts = overlay(tmp_path / "contracts", QINGPU_BUS, "http://127.0.0.1:9")
     ensure(kafka, topic_specs(contracts))
-    migrations.provision(database, [SCHEMA])
+    migrations.provision(database, [schema("transfers", "outbox", "registrar"), SCHEMA])
     settings = Settings(bus=MINHANG_BUS, contracts=contracts, postgres=database)
     async with open_pool(database) as pool, Producer(kafka, deadline=5) as producer:
         around = Runtime(settings, kafka, Library(contracts), key(MINHANG_BUS), pool, producer)
@@ -145,6 +148,44 @@ async def test_everything_goes_where_it_is_followed(rig: Rig) -> None:
     assert parse_object(found[0])["mirror"] == parse_object(written)["mirror"]
     assert on(rig, "deliveries", stage.exchange) == [stage.to_bytes()]
     assert Horizon(bus=QINGPU_BUS, at=at).to_bytes() in on(rig, "horizons", QINGPU_BUS)
+
+
+def outcome_of(document: Document, by: str = QINGPU_BUS) -> Document:
+    times = {"acceptedtime": timestamp(datetime.now(UTC)), "recordedtime": timestamp(datetime.now(UTC))}
+    sealed = seal(receipt({**document, "sequence": 2, **times}, by, by), key(by))
+    return outcome_item(
+        parse_object(Statement(content_digest(document), stands=True, document=canonical(sealed)).to_bytes())
+    )
+
+
+async def test_a_peer_states_outcomes_only_in_what_it_keeps(rig: Rig) -> None:
+    theirs = opened_there()
+    ours = registered(Play("transfer").given((MINHANG, "transfer.sent")))[0]
+    await store(rig.runtime, [theirs, ours])
+    peer = Peer(rig)
+
+    def answer(exchange: str) -> Document:
+        return event(MINHANG, fact("transfer.receipted"), exchange=exchange, case=None, home=None)
+
+    decided = answer(theirs.exchange)
+    await peer.hand_over(outcome_of(decided))
+    assert len(on(rig, "outcomes", theirs.exchange)) == 1
+    for exchange in (ours.exchange, new_exchange()):
+        with pytest.raises(PartnerRefuses, match="422"):
+            await peer.hand_over(outcome_of(answer(exchange)))
+        assert on(rig, "outcomes", exchange) == []
+
+
+async def test_a_peer_does_not_answer_for_another_exchange_what_was_asked_in_ours(rig: Rig) -> None:
+    theirs = opened_there()
+    await store(rig.runtime, [theirs])
+    asked = event(MINHANG, fact("transfer.sent"), exchange=new_exchange())
+    assert (await rig.minhang.submit(asked)).status == 202
+    lie = {**asked, "exchange": theirs.exchange}
+    item: Any = outcome_of(lie)
+    item["statement"]["digest"] = content_digest(asked)
+    with pytest.raises(PartnerRefuses, match="422"):
+        await Peer(rig).hand_over(item)
 
 
 async def test_what_does_not_hold_is_refused(rig: Rig) -> None:
