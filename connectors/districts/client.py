@@ -4,12 +4,12 @@ import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 
 from aiohttp import ClientResponse
 
 from connectors.channel import Handed, Opening, Parcel, PartnerAway, Pushing
 from connectors.districts.mapping import envelope, require_taken
-from connectors.errors import FileRefused
 from connectors.files.spool import Spooled
 from connectors.http.files import Patience, fetch
 from connectors.http.partner import PartnerClient
@@ -62,9 +62,9 @@ class PeerFiles:
         self._largest = largest
         self._client = PartnerClient(peer)
 
-    async def fetch(self, digest: str, file: Spooled, patience: Patience) -> None:
-        """What is still missing of one. Raises what `connectors.http.files.fetch` does."""
-        await fetch(self._open, digest, file, patience)
+    async def fetch(self, digest: str, citer: str, file: Spooled, patience: Patience) -> None:
+        """What is still missing of one that the citer itself holds. Raises what `connectors.http.files.fetch` does."""
+        await fetch(partial(self._open, citer), digest, file, patience, self._largest)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -73,14 +73,14 @@ class PeerFiles:
     @asynccontextmanager
     async def _open(
         self,
+        citer: str,
         method: str,
         path: str,
         headers: Mapping[str, str],
         data: AsyncIterator[bytes] | None = None,  # noqa: ARG002, nothing is brought to a bus that is not one's own
     ) -> AsyncGenerator[ClientResponse]:
-        async with self._client.open(method, path, {**headers, **_token(self._key, self._peer)}) as answer:
-            if (answer.content_length or 0) > self._largest:
-                raise FileRefused(f"{answer.content_length} bytes are more than this bus takes ({self._largest})")
+        sent = {**headers, **_token(self._key, self._peer)}
+        async with self._client.open(method, path, sent, params={"citer": citer}) as answer:
             yield answer
 
 

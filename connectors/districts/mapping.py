@@ -218,9 +218,8 @@ def _answered(document: Document, between: Between) -> Answered:
         raise RelayError("a statement holds an outcome")
     source, id_, name = outcome["source"], outcome["id"], outcome["outcome"]
     kind, exchange = outcome["kind"], outcome["exchange"]
-    UUID(str(exchange))
     texts = all(isinstance(item, str) for item in (source, id_, kind, exchange))
-    if not texts or name not in get_args(OutcomeName):
+    if not texts or str(UUID(str(exchange))) != str(exchange).lower() or name not in get_args(OutcomeName):
         raise RelayError("an outcome names its source, its id, its exchange and what it is")
     if between.agencies.get(str(source)) is None or between.agencies.elsewhere(str(source), between.bus) is not None:
         raise RelayError(f"this bus does not host {str(source)[:64]!r}, to whom the outcome goes")

@@ -27,6 +27,7 @@ _LATER: Final = frozenset({408, 409, 423, 429, 502, 503, 504})
 """Answers after which the same may succeed: the bus is busy, or still writes what came before the line was cut."""
 _LOST: Final = (ClientError, OSError, TimeoutError)
 _LONGEST_PAUSE: Final = 5.0  # seconds
+_LONGEST_PROBLEM: Final = 64 * 1024  # bytes
 
 
 class Ask(Protocol):
@@ -170,15 +171,16 @@ async def download(ask: Ask, digest: str, path: Path, patience: Patience) -> Non
         await asyncio.to_thread(part.replace, path)
 
 
-async def fetch(ask: Ask, digest: str, file: Spooled, patience: Patience) -> None:
+async def fetch(ask: Ask, digest: str, file: Spooled, patience: Patience, largest: int | None = None) -> None:
     """Fetch what is still missing of a file; it is whole and right then, or it is thrown away.
 
-    Raises FileMissing, FileSpoilt, FileRefused, or TimeoutError when nothing gets on.
+    largest: bytes that are taken at most. Raises FileMissing, FileSpoilt, FileRefused, or TimeoutError when nothing
+    gets on.
     """
     while True:
         before = file.size
         try:
-            await _fetch(ask, digest, file)
+            await _fetch(ask, digest, file, largest)
             break
         except (Later, *_LOST) as error:
             if file.size > before:
@@ -190,7 +192,7 @@ async def fetch(ask: Ask, digest: str, file: Spooled, patience: Patience) -> Non
         raise FileSpoilt(f"what came for {digest} has the digest {found}")
 
 
-async def _fetch(ask: Ask, digest: str, file: Spooled) -> None:
+async def _fetch(ask: Ask, digest: str, file: Spooled, largest: int | None) -> None:
     """What is still missing of a file."""
     rest = {"Range": f"bytes={file.size}-", "If-Range": f'"{digest}"'} if file.size else {}
     async with ask("GET", f"/v1/files/{digest}", rest) as answer:
@@ -199,14 +201,27 @@ async def _fetch(ask: Ask, digest: str, file: Spooled) -> None:
         await _require(answer, 206 if rest and answer.status == 206 else 200)
         if answer.status == 200:
             file.empty()
-        await file.append(answer.content.iter_any())
+        try:
+            await file.append(_bounded(answer.content.iter_any(), largest, file.size))
+        except FileRefused:
+            file.empty()
+            raise
+
+
+async def _bounded(pieces: AsyncIterator[bytes], largest: int | None, come: int) -> AsyncIterator[bytes]:
+    """The pieces. Raises FileRefused when there are more than is taken, whatever was said of their length."""
+    async for piece in pieces:
+        come += len(piece)
+        if largest is not None and come > largest:
+            raise FileRefused(f"the file is longer than {largest} bytes, which is all that is taken")
+        yield piece
 
 
 async def _require(answer: ClientResponse, status: int) -> None:
     """Raises Later, FileMissing, FileSpoilt or FileRefused for another status."""
     if answer.status == status:
         return
-    code, detail = _problem(await answer.read(), answer.status)
+    code, detail = _problem(await answer.content.read(_LONGEST_PROBLEM), answer.status)
     if answer.status in _LATER or code == "body-incomplete":
         raise Later(detail)
     match code:

@@ -115,11 +115,13 @@ class PartnerClient:
             raise PartnerAway(_unreached(error)) from error
 
     @asynccontextmanager
-    async def open(self, method: str, path: str, headers: Mapping[str, str]) -> AsyncGenerator[ClientResponse]:
+    async def open(
+        self, method: str, path: str, headers: Mapping[str, str], params: Mapping[str, str]
+    ) -> AsyncGenerator[ClientResponse]:
         """The answer as it comes, of any status and length. Raises aiohttp's errors, OSError and TimeoutError."""
         timeout = ClientTimeout(total=None, sock_connect=self._patience, sock_read=self._patience)
         async with self._session.request(
-            method, self._url(path), headers=headers, timeout=timeout, allow_redirects=False
+            method, self._url(path), headers=headers, params=params, timeout=timeout, allow_redirects=False
         ) as answer:
             yield answer
 

@@ -2,7 +2,7 @@
 
 POST /v1/files                          begin an upload (tus 1.0: creation); its address comes back as Location
 HEAD, PATCH, DELETE /v1/files/uploads/{id}      how far it has come, carry on there, end it (core, termination)
-GET, HEAD /v1/files/{digest}            the file, whole or a range of it
+GET, HEAD /v1/files/{digest}            the file, whole or a range of it; `?citer=`: only if that agency holds it itself
 """
 
 import errno
@@ -26,7 +26,7 @@ from contracts.library import Library
 from services.files.crossing import Crossing
 from services.files.headers import digest_of, is_digest, number, repr_digest, span
 from services.files.uploads import OffsetWrong, TooLong, TooManyUploads, TooMuchUncited, Upload, Uploads, UploadUnknown
-from services.kernel.files import Access, access, on_behalf
+from services.kernel.files import Access, access, held_by_citer, on_behalf
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -142,7 +142,7 @@ class FileRoutes:
         """The file. A whole one that is damaged breaks off before its end; a range goes out as it lies."""
         caller = await self._door.caller(request)
         digest = request.match_info["digest"]
-        await self._require_access(caller.agency, digest)
+        await self._require_access(caller.agency, digest, request.query.get("citer"))
         size = await self._sound(digest)
         etag = f'"{digest}"'
         headers = {
@@ -178,12 +178,18 @@ class FileRoutes:
         except FilesAway as error:
             log.warning("a file broke off", digest=digest, reason=str(error))
 
-    async def _require_access(self, agency: str, digest: str) -> None:
-        """Who was never shown a digest does not learn whether there is a file of it. Raises ProblemError."""
-        found = Access.NONE
+    async def _require_access(self, agency: str, digest: str, citer: str | None) -> None:
+        """Who was never shown a digest does not learn whether there is a file of it. Raises ProblemError.
+
+        citer: whose file another bus wants, to which it will count as held by that agency.
+        """
+        found, readers = Access.NONE, on_behalf(agency, self._library.current().agencies)
         if is_digest(digest):
             async with self._pool.connection() as connection:
-                found = await access(connection, digest, on_behalf(agency, self._library.current().agencies))
+                if citer is None:
+                    found = await access(connection, digest, readers)
+                else:
+                    found = await held_by_citer(connection, digest, citer, readers)
                 if found is Access.AWAITED:
                     await self._crossing.hurry(connection, digest)
         if found is Access.AWAITED:
@@ -219,6 +225,8 @@ class FileRoutes:
         log.error("file damaged", digest=digest, reason=str(error))
         async with self._pool.connection() as connection:
             await connection.execute(_SUSPECT_NOW, (digest,))
+            await self._crossing.lost(connection, digest)
+        self._crossing.soon()
 
 
 def _tus(handler: Handler) -> Handler:

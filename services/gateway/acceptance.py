@@ -167,6 +167,7 @@ class Acceptance:
         accepted = [item.accepted for item in sending.values()]
         try:
             await self._runtime.producer.send_all([item.message for item in sending.values()], deadline=KAFKA_DEADLINE)
+            self._quota.sent(len(sending))
             slips = await self._keep({item.submission.key: item.slip for item in accepted})
         except BaseException as error:
             for item in accepted:

@@ -60,7 +60,6 @@ class PeerRoutes:
         contracts, settings = self._runtime.library.current(), self._runtime.settings
         if not contracts.agencies.is_bus(caller.agency) or caller.agency == settings.bus:
             raise ProblemError("not-a-bus", f"{caller.agency} is not a bus that this one is linked with")
-        self._quota.require(caller.agency, time.monotonic())
         sealed = parse_object(await read_body(request, LARGEST))
         now = self._runtime.clock()
         between = Between(contracts.agencies, caller.agency, settings.bus, now, settings.future_tolerance)
@@ -73,11 +72,13 @@ class PeerRoutes:
         except RelayError as error:
             log.error("not taken from another bus", peer=caller.agency, reason=str(error))
             raise ProblemError("relay-refused", str(error)) from error
-        for message in messages:
-            if message.topic not in _ANSWERS:
-                self._quota.spend(caller.agency)
+        decide = sum(message.topic not in _ANSWERS for message in messages)
+        if decide:
+            self._quota.require(caller.agency, time.monotonic())
+            self._quota.spend(caller.agency, decide)
         try:
             await self._runtime.producer.send_all(messages, deadline=_KAFKA_DEADLINE)
+            self._quota.sent(decide)
         except KafkaUnavailable as error:
             raise unavailable("whether this bus has it is unknown: hand it over again") from error
         log.info("taken from another bus", peer=caller.agency, items=[type(item).__name__ for item in items], hop=1)
@@ -93,11 +94,13 @@ class PeerRoutes:
             if not transient(error):
                 raise
             raise unavailable("whose exchange it is cannot be looked up now: hand it over again") from error
-        if {records[0].standing.home for records in kept.values()} != {peer}:
-            raise RelayError(f"{peer} does not keep {answered.kind} {answered.exchange}, so it decides nothing in it")
         about = parse_object(slip) if slip else {}
         if about and (about.get("kind"), about.get("exchange")) != key:
             raise RelayError(f"the submission {answered.id[:64]!r} was of another exchange")
+        # Of an exchange that is not known here its submission may have been handed on: it named the home.
+        homes = {records[0].standing.home for records in kept.values()}
+        if homes - {peer} or not (homes or about):
+            raise RelayError(f"{peer} does not keep {answered.kind} {answered.exchange}, so it decides nothing in it")
 
     def _messages(self, item: Item, topics: Topics) -> Iterator[Message]:
         """Where an item goes. Raises RelayError for a kind that nobody registers here."""

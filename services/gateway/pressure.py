@@ -26,13 +26,11 @@ log = structlog.stdlib.get_logger(__name__)
 LOOK_EVERY: Final = 1.0  # seconds
 _DELIVERY: Final = "delivery"
 _MEMORY: Final = 0.5
-"""How much of an agency's demand of the second before still counts."""
+"""How much of an agency's demand is that of the seconds before."""
 _LONGEST_WAIT: Final = 60  # seconds
 _BEHIND: Final = 1.0  # seconds of its work that may wait for the bus
 _FEW: Final = 100
 """As many may wait for any bus."""
-_BUSY: Final = 20
-"""While as many wait, the bus does what it can."""
 _BRAKE: Final = 0.5
 """How much of their share they may send who want more, while the bus is behind."""
 _PROBE: Final = 1.1
@@ -92,12 +90,17 @@ class Quota:
     def look(self, backlog: int, now: float) -> None:
         """Take in how many records wait, once every `LOOK_EVERY` seconds."""
         agencies = {*self._wanted, *self._demand}
-        demand = {code: self._demand.get(code, 0) * _MEMORY + self._wanted.get(code, 0) for code in agencies}
+        demand = {
+            code: self._demand.get(code, 0) * _MEMORY + self._wanted.get(code, 0) * (1 - _MEMORY) for code in agencies
+        }
         self._demand = {code: wanted for code, wanted in demand.items() if wanted >= _FORGOTTEN}
         done = max(0.0, self._through - (backlog - self._backlog))
-        # A bus that stands still does not show what it can do; one that has little to do shows the least that it can.
-        busy = done > 0 and min(backlog, self._backlog) >= _BUSY
-        self._capacity = (self._capacity + done) / 2 if busy and self._capacity else max(self._capacity, done)
+        # A bus that has little to do shows the least that it can do. What is on its way through it does not wait.
+        busy = self._capacity and min(backlog, self._backlog) >= max(_FEW, self._capacity * _BEHIND) / 2
+        # One that stands still does not show what it can do; but it is not to be buried meanwhile.
+        if busy and (done > 0 or backlog > self._limit):
+            self._capacity = (self._capacity + done) / 2
+        self._capacity = max(self._capacity, 0 if busy else done)
         most = max(_FEW, self._capacity * _BEHIND) if len(self._demand) > 1 else self._limit
         behind = backlog > min(self._limit, most)
         if behind or (self.pressed and sum(self._demand.values()) > self._capacity):
@@ -126,15 +129,18 @@ class Quota:
             detail = f"the bus is behind and {agency} has sent its share; send the same again in {wait} s"
             raise ProblemError("overloaded", detail, headers={"Retry-After": str(wait)})
 
-    def spend(self, agency: str) -> None:
+    def spend(self, agency: str, count: int = 1) -> None:
         """What was shown to be the agency's counts against its share: nobody else can use it up."""
-        self._want(agency)
-        self._through += 1
+        self._want(agency, count)
         if self._buckets is not None and agency in self._buckets:
-            self._buckets[agency].left -= 1
+            self._buckets[agency].left -= count
 
-    def _want(self, agency: str) -> None:
-        self._wanted[agency] = self._wanted.get(agency, 0) + 1
+    def sent(self, count: int) -> None:
+        """So many are on their way through the bus."""
+        self._through += count
+
+    def _want(self, agency: str, count: int = 1) -> None:
+        self._wanted[agency] = self._wanted.get(agency, 0) + count
 
 
 class Pressure:

@@ -38,6 +38,14 @@ async def access(connection: Connection, digest: str, agencies: Collection[str])
     return Access.HELD if held else Access.AWAITED if awaited else Access.NONE
 
 
+async def held_by_citer(connection: Connection, digest: str, citer: str, agencies: Collection[str]) -> Access:
+    """What a file that an agency cites to one of these is to them, going by what the citer itself holds."""
+    row = await (await connection.execute(_SHOWN, (digest, citer, [*agencies]))).fetchone()
+    if row is None:
+        return Access.NONE
+    return Access.HELD if await access(connection, digest, [citer]) is Access.HELD else Access.AWAITED
+
+
 async def hold(connection: Connection, digest: str, agency: str, size: int) -> None:
     """Note, in the caller's transaction, that an agency brought a file, which is whole in the store."""
     await connection.execute(_HOLD, (digest, agency, size))
@@ -97,6 +105,8 @@ _IN_USE: Final = """
 """
 
 _OUT_OF_USE: Final = "SELECT pg_advisory_xact_lock(hashtextextended('file ' || %s, 0))"
+
+_SHOWN: Final = "SELECT 1 FROM files.shown WHERE digest = %s AND granter = %s AND agency = ANY(%s)"
 
 _ACCESS: Final = """
     WITH RECURSIVE holding (agency) AS (

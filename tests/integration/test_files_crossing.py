@@ -31,7 +31,7 @@ from tests.support.attachments import MIB, attachment, digest_of, follow, may, q
 from tests.support.factory import key
 from tests.support.federation import MINHANG_BUS, QINGPU_BUS, federated, overlay
 from tests.support.linked import Line
-from tests.support.play import MINHANG, QINGPU, XUHUI, Play
+from tests.support.play import MINHANG, POLICE_QINGPU, QINGPU, XUHUI, Play
 from tests.support.registered import registered
 from tests.support.serving import eventually
 
@@ -75,11 +75,13 @@ async def two(kafka: KafkaSettings, database: str, other_database: str, tmp_path
             producer = await opened.enter_async_context(Producer(kafka, deadline=5))
             return Runtime(settings, kafka, Library(contracts), key(code), pool, producer)
 
-        there = await bus(QINGPU_BUS, MINHANG_BUS, "http://127.0.0.1:9", other_database)
+        back = opened.enter_context(Line(9))
+        there = await bus(QINGPU_BUS, MINHANG_BUS, back.url, other_database)
         there_url = await opened.enter_async_context(through_the_gateway(build(there)))
         line = opened.enter_context(Line(int(there_url.rsplit(":", 1)[-1])))
         here = await bus(MINHANG_BUS, QINGPU_BUS, line.url, database)
         here_url = await opened.enter_async_context(through_the_gateway(build(here)))
+        back._target = int(here_url.rsplit(":", 1)[-1])
         qingpu = await opened.enter_async_context(AgencyClient(there_url, key(QINGPU), QINGPU_BUS))
         minhang = await opened.enter_async_context(AgencyClient(here_url, key(MINHANG), MINHANG_BUS))
         yield Two(here, there, line, qingpu, minhang)
@@ -131,9 +133,9 @@ async def test_it_goes_on_where_it_broke_off(two: Two, monkeypatch: pytest.Monke
     asked: list[str | None] = []
     opening = PeerFiles._open
 
-    def watched(self: PeerFiles, method: str, path: str, headers: dict[str, str], data: None = None) -> object:
+    def watched(self: PeerFiles, citer: str, method: str, path: str, headers: dict[str, str]) -> object:
         asked.append(headers.get("Range"))
-        return opening(self, method, path, headers, data)
+        return opening(self, citer, method, path, headers)
 
     monkeypatch.setattr(PeerFiles, "_open", watched)
     await two.qingpu.upload(content_in(content))
@@ -163,21 +165,31 @@ async def test_a_larger_one_than_this_bus_takes_is_left(two: Two) -> None:
     await two.qingpu.upload(content_in(content))
     for bus in (two.there, two.here):
         await follow(bus, cited(digest))
-    await eventually(lambda: tried(two))
+    await eventually(lambda: answered(two))
     assert await two.get(digest) is None
     two.here.settings.max_file = MIB
     assert await eventually(lambda: two.get(digest)) == content
 
 
 async def test_the_other_bus_is_no_deputy_either(two: Two) -> None:
-    """青浦 knows the digest of a file of 徐汇's, and cites it to 闵行: it does not hold it, so nobody is shown it."""
+    """青浦 knows the digest of a file that 徐汇 has shown to somebody else at its bus, and cites it to 闵行."""
     content = b"a secret of another agency"
     digest = digest_of(content)
-    for bus in (two.there, two.here):
-        await follow(bus, cited(digest))
     async with AgencyClient(two.minhang._base_url, key(XUHUI), MINHANG_BUS) as xuhui:
         await xuhui.upload(content_in(content))
-    await eventually(lambda: tried(two))
+    for bus in (two.here, two.there):
+        async with bus.pool.connection() as connection:
+            await connection.execute("INSERT INTO files.shown VALUES (%s, %s, %s)", (digest, XUHUI, POLICE_QINGPU))
+            if bus is two.there:
+                await connection.execute("INSERT INTO files.wanted (digest, granter) VALUES (%s, %s)", (digest, XUHUI))
+
+    async def fetched() -> bool:
+        return await may(two.there, POLICE_QINGPU, digest) is Access.HELD
+
+    await eventually(fetched)
+    for bus in (two.there, two.here):
+        await follow(bus, cited(digest))
+    await eventually(lambda: answered(two))
     assert await may(two.here, MINHANG, digest) is Access.AWAITED
     await two.qingpu.upload(content_in(content))
     assert await eventually(lambda: two.get(digest)) == content
@@ -214,4 +226,11 @@ async def test_several_processes_fetch_each_file_once(two: Two) -> None:
 
 async def tried(two: Two) -> bool:
     """Whether all that is wanted was asked for."""
-    return all(attempts for *_, attempts in await two.wanted())
+    async with two.here.pool.connection() as connection:
+        found = await connection.execute("SELECT count(*) = count(tried) FROM files.wanted")
+        return await found.fetchone() == (True,)
+
+
+async def answered(two: Two) -> bool:
+    """Whether all that is wanted was asked for a second time, so that the first was answered."""
+    return all(attempts > 1 for *_, attempts in await two.wanted())

@@ -176,6 +176,14 @@ async def test_a_peer_states_outcomes_only_in_what_it_keeps(rig: Rig) -> None:
         assert on(rig, "outcomes", exchange) == []
 
 
+async def test_what_was_handed_on_to_the_home_it_names_is_answered_by_it(rig: Rig) -> None:
+    """Of an exchange that is not known here: the home says so, and its answer is not lost."""
+    asked = event(MINHANG, fact("transfer.receipted"), exchange=new_exchange(), case=None, home=QINGPU_BUS)
+    assert (await rig.minhang.submit(asked)).status == 202
+    await Peer(rig).hand_over(outcome_of(asked))
+    assert len(on(rig, "outcomes", asked["exchange"])) == 1
+
+
 async def test_a_peer_does_not_answer_for_another_exchange_what_was_asked_in_ours(rig: Rig) -> None:
     theirs = opened_there()
     await store(rig.runtime, [theirs])
