@@ -147,7 +147,7 @@ async def submitted(events: Sequence[Document], client: AgencyClient, producer: 
         topic = topics.load().submissions_for(str(event["kind"]))
         message, _ = submission(event, NOW, client.key, str(topic))
         await producer.send(message.topic, message.key, message.value)
-    answers = (await client.submit_batch([event for event in events if event not in own], wait=60)).json
+    answers = await client.submit_all([event for event in events if event not in own], wait=60)
     found = {answer["id"]: answer["body"].get("rejection", answer["body"]) for answer in answers}
     for event in own:
         found[str(event["id"])] = await outcome(client, str(event["id"]))
