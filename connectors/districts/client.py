@@ -1,9 +1,7 @@
 """The client of another bus: each parcel in an envelope of its own, which that bus witnesses; and its attachments."""
 
-import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from functools import partial
 
 from aiohttp import ClientResponse
@@ -13,7 +11,7 @@ from connectors.districts.mapping import envelope, require_taken
 from connectors.files.spool import Spooled
 from connectors.http.files import Patience, fetch
 from connectors.http.partner import PartnerClient
-from connectors.http.tokens import issue
+from connectors.http.tokens import bearer
 from contracts.agencies import Agency
 from contracts.canonical import canonical
 from contracts.errors import RelayError
@@ -38,7 +36,7 @@ class DistrictChannel(Pushing):
             "POST",
             "/v1/peer",
             data=canonical(sealed),
-            headers={"Content-Type": "application/json", **_token(key, peer)},
+            headers={"Content-Type": "application/json", **bearer(key, peer)},
         )
         witness = reply.document()
         try:
@@ -79,13 +77,9 @@ class PeerFiles:
         headers: Mapping[str, str],
         data: AsyncIterator[bytes] | None = None,  # noqa: ARG002, nothing is brought to a bus that is not one's own
     ) -> AsyncGenerator[ClientResponse]:
-        sent = {**headers, **_token(self._key, self._peer)}
+        sent = {**headers, **bearer(self._key, self._peer)}
         async with self._client.open(method, path, sent, params={"citer": citer}) as answer:
             yield answer
-
-
-def _token(key: SigningKey, peer: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {issue(key, peer, datetime.now(UTC), secrets.token_urlsafe(16))}"}
 
 
 def open_channel(opening: Opening) -> DistrictChannel:

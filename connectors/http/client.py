@@ -27,7 +27,7 @@ from yarl import URL
 from connectors.errors import SubmissionRefused
 from connectors.http.cloudevents import BATCHED, STRUCTURED
 from connectors.http.files import Content, Patience, content_of, download, upload
-from connectors.http.tokens import issue
+from connectors.http.tokens import bearer
 from contracts.canonical import Document, canonical
 from contracts.codec import dump, sign_event
 from contracts.disclosure import SALT_BYTES
@@ -246,8 +246,7 @@ class AgencyClient:
         return self._connected().request(method, url, headers={**headers, **self._token()}, data=data)
 
     def _token(self) -> dict[str, str]:
-        token = issue(self.key, self.bus, datetime.now(UTC), secrets.token_urlsafe(16))
-        return {"Authorization": f"Bearer {token}"}
+        return bearer(self.key, self.bus)
 
     async def _post(
         self,

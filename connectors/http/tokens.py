@@ -13,6 +13,7 @@ Every service that answers reads uses the same door:
 and has the table `tokens` in its schema: its first migration runs `op.execute(TOKENS_TABLE)`.
 """
 
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -75,6 +76,11 @@ def issue(key: SigningKey, audience: str, now: datetime, jti: str, lifetime: tim
         "jti": jti,
     }
     return jwt.encode(claims, key.private, ALGORITHMS[key.algorithm], {"kid": key.kid})
+
+
+def bearer(key: SigningKey, audience: str) -> dict[str, str]:
+    """The header with a fresh token of the key's agency for one request, now, to the bus `audience`."""
+    return {hdrs.AUTHORIZATION: f"Bearer {issue(key, audience, datetime.now(UTC), secrets.token_urlsafe(16))}"}
 
 
 def verify(token: str, keys: Keyring, audience: str, now: datetime, lifetime: timedelta = LIFETIME) -> Caller:

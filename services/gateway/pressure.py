@@ -95,12 +95,14 @@ class Quota:
         }
         self._demand = {code: wanted for code, wanted in demand.items() if wanted >= _FORGOTTEN}
         done = max(0.0, self._through - (backlog - self._backlog))
-        # A bus that has little to do shows the least that it can do. What is on its way through it does not wait.
+        # What is on its way through the bus does not wait.
         busy = self._capacity and min(backlog, self._backlog) >= max(_FEW, self._capacity * _BEHIND) / 2
-        # One that stands still does not show what it can do; but it is not to be buried meanwhile.
-        if busy and (done > 0 or backlog > self._limit):
+        if not busy:
+            # It has little to do: that is the least that it can do.
+            self._capacity = max(self._capacity, done)
+        elif done > 0 or backlog > self._limit:
+            # One that stands still does not show what it can do; but it is not to be buried meanwhile.
             self._capacity = (self._capacity + done) / 2
-        self._capacity = max(self._capacity, 0 if busy else done)
         most = max(_FEW, self._capacity * _BEHIND) if len(self._demand) > 1 else self._limit
         behind = backlog > min(self._limit, most)
         if behind or (self.pressed and sum(self._demand.values()) > self._capacity):

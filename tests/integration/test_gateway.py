@@ -330,11 +330,7 @@ async def test_batch_keeps_the_order_of_an_exchange(rig: Rig) -> None:
 
 async def test_what_waits_is_not_overtaken(rig: Rig) -> None:
     """Once 闵行 has sent its share, nothing that follows in the same exchange goes on, whoever says it."""
-    quota = rig.gateway._pressure.quota
-    for code in (MINHANG, QINGPU):
-        for _ in range(1000):
-            quota.spend(code)
-    quota.look(5000, time.monotonic())
+    quota = rig.behind(MINHANG, QINGPU)
     exchange = new_exchange()
     others = [event(QINGPU, fact("transfer.receipted"), exchange=of) for of in (exchange, new_exchange())]
     answer = await rig.minhang.submit_batch([*(opening(exchange) for _ in range(40)), *others])

@@ -1,7 +1,6 @@
 """青浦's bus at the door of 闵行's, by the client that delivery uses: what it hands over, and what it is refused."""
 
 import secrets
-import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -235,11 +234,7 @@ async def post(rig: Rig, body: bytes, token: str | None = None) -> Any:
 
 async def test_a_peer_that_floods_is_asked_to_wait(rig: Rig) -> None:
     """As an agency is: while the bus is behind, and for what has to be decided."""
-    quota = rig.gateway._pressure.quota
-    for code in (QINGPU_BUS, MINHANG):
-        for _ in range(1000):
-            quota.spend(code)
-    quota.look(5000, time.monotonic())
+    quota = rig.behind(QINGPU_BUS, MINHANG)
     while quota._buckets and quota._buckets[QINGPU_BUS].left > 0:
         await Peer(rig).hand_over(submission())
     with pytest.raises(PartnerAway) as caught:

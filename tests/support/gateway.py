@@ -26,6 +26,7 @@ from contracts.records import Statement, held, receipt, rejection
 from contracts.signatures import seal
 from contracts.topics import OUTCOMES
 from services.gateway.app import SCHEMA, Gateway
+from services.gateway.pressure import Quota
 from services.kernel.service import Runtime
 from tests.support.factory import BUS, event, fact, key, new_exchange
 from tests.support.registered import runtime
@@ -52,6 +53,14 @@ class Rig:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server.port}"
+
+    def behind(self, *senders: str) -> Quota:
+        """The bus is far behind, and these have sent much."""
+        quota = self.gateway._pressure.quota
+        for code in senders:
+            quota.spend(code, 1000)
+        quota.look(5000, time.monotonic())
+        return quota
 
     async def post(self, body: bytes, content_type: str = "application/cloudevents+json", **headers: str) -> Answer:
         """A submission as raw as a test wants it."""
